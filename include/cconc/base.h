@@ -1,0 +1,48 @@
+/* base.h - what every public header shares: attributes, linkage, and the names of the objects.
+ * SPDX-License-Identifier: MIT
+ *
+ * Status codes are 0 or a positive errno value; errno itself is neither read nor set. Times are
+ * int64_t nanoseconds of the library clock (clock.h); a deadline is absolute, CCONC_NEVER is none.
+ */
+#ifndef CCONC_BASE_H
+#define CCONC_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define CCONC_BEGIN_DECLS extern "C" {
+#define CCONC_END_DECLS }
+#else
+#define CCONC_BEGIN_DECLS
+#define CCONC_END_DECLS
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define CCONC_API __attribute__((__visibility__("default")))
+#define CCONC_NODISCARD __attribute__((__warn_unused_result__))
+#define CCONC_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
+#define CCONC_HAS_ATOMIC_BUILTINS 1
+#else
+#define CCONC_API
+#define CCONC_NODISCARD
+#define CCONC_PRINTF(text, first)
+#endif
+
+/* The deadline that is never reached. */
+#define CCONC_NEVER INT64_MAX
+
+CCONC_BEGIN_DECLS
+
+typedef struct cconc_ctx cconc_ctx;
+typedef struct cconc_chan cconc_chan;
+typedef struct cconc_group cconc_group;
+typedef struct cconc_waitgroup cconc_waitgroup;
+
+/* What runs concurrently: 0, or an error code of the task's own. ctx is borrowed for the call. */
+typedef int (*cconc_task_fn)(cconc_ctx *ctx, void *arg);
+
+CCONC_END_DECLS
+
+#endif

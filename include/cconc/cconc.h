@@ -1,0 +1,17 @@
+/* cconc.h - everything libcconc has, in one include.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CCONC_CCONC_H
+#define CCONC_CCONC_H
+
+#include <cconc/base.h>
+#include <cconc/chan.h>
+#include <cconc/clock.h>
+#include <cconc/ctx.h>
+#include <cconc/group.h>
+#include <cconc/process.h>
+#include <cconc/select.h>
+#include <cconc/version.h>
+#include <cconc/waitgroup.h>
+
+#endif

@@ -1,0 +1,48 @@
+/* executor.h - the elastic set of threads that runs tasks
+ * SPDX-License-Identifier: MIT
+ *
+ * A submitted task starts even if all others block for ever, as long as the system gives threads.
+ */
+#ifndef CORE_EXECUTOR_H
+#define CORE_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cconc/process.h>
+
+#include "core/self.h"
+
+typedef struct exec_task {
+    struct exec_task *next;                         /* (m) */
+    /* (i) Called once, under no lock. torn: the function called from run had ended its thread. The
+     * task may be freed inside. */
+    void (*run)(struct exec_task *task);
+    void (*torn)(struct exec_task *task);
+} exec_task;
+
+/* Queue task. Returns 0; ENOMEM, with the task not queued, if no thread could ever take it. */
+int cconc__executor_submit(exec_task *task);
+
+/* The calling thread is about to sleep; it does not count as running until block_end. Returns false,
+ * and wants no block_end, if it is not an executor thread. */
+bool cconc__executor_block_begin_slow(self *me);
+void cconc__executor_block_end(self *me);
+
+static inline bool cconc__executor_block_begin(self *me)
+{
+    return me->executor && cconc__executor_block_begin_slow(me);
+}
+
+/* Settings and figures, as process.h tells them. */
+int  cconc__executor_set(const cconc_executor_opts *opts);
+void cconc__executor_read(cconc_executor_stats *out_stats);
+
+/* Tell whether a task is queued or runs, blocked or not. */
+bool cconc__executor_is_busy(void);
+
+/* End and join all threads if it is not busy. Returns 0, or EBUSY. */
+int cconc__executor_stop(void);
+
+#endif

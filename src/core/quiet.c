@@ -1,0 +1,74 @@
+/* quiet.c - waiting until the library itself has nothing to do
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        Executor, timer service and signal service tell when they may have become idle. That
+ *             costs them one load unless somebody waits.
+ * Invariants  I1 waiting is the length of the queue.
+ * Locks       mu, rank QUIET: the queue. is_busy() is asked with no lock held.
+ * Ordering    waiting is relaxed. The waiter counts itself, then asks is_busy(), which takes the
+ *             lock of each service; a service changes under that lock, then looks at waiting. Whoever
+ *             has the lock second sees what the first did.
+ * Lifetime    Waiters leave the queue under mu.
+ * Rejected    Polling: a shutdown that sleeps and looks is late or busy. */
+#include "core/quiet.h"
+
+#include "core/lock.h"
+#include "core/waiter.h"
+#include "plat/atomic.h"
+
+static lock mu = LOCK_INIT(RANK_QUIET);
+static waitq queue = {{&queue.list, &queue.list}, 0}; /* (m) */
+static atom_u32 waiting;                              /* (a) */
+
+void cconc__quiet_tell(void)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    if (atom_load_rlx(&waiting) == 0) { /* rlx: ordered by the service's lock, see above */
+        return;
+    }
+    lock_take(&mu);
+    while (waitq_first(&queue)) {
+        wait_node *node = waitq_first(&queue);
+        waitq_remove(&queue, node);
+        (void)atom_sub_rlx(&waiting, 1); /* rlx: as above */
+        if (waiter_claim(node->w, CLAIM_READY, 0)) {
+            batch_add(&batch, node);
+        }
+    }
+    lock_leave(&mu);
+    batch_wake(&batch);
+}
+
+static void quiet_leave(wait_node *node)
+{
+    lock_take(&mu);
+    if (node->queued) {
+        waitq_remove(&queue, node);
+        (void)atom_sub_rlx(&waiting, 1); /* rlx: as above */
+    }
+    lock_leave(&mu);
+}
+
+int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void))
+{
+    while (is_busy()) {
+        waiter w;
+        wait_node node;
+        cconc__waiter_arm(&w, ctx);
+        wait_node_init(&node, &w, NULL, 0);
+        lock_take(&mu);
+        waitq_push_back(&queue, &node);
+        (void)atom_add_rlx(&waiting, 1); /* rlx: ordered by the lock that is_busy() takes */
+        lock_leave(&mu);
+        if (is_busy()) {
+            cconc__waiter_park(&w, false);
+        } else {
+            (void)cconc__waiter_withdraw(&w);
+        }
+        quiet_leave(&node);
+        if (waiter_kind(&w) == CLAIM_CANCEL || waiter_kind(&w) == CLAIM_TIMEOUT) {
+            return cconc__waiter_error(&w, ctx);
+        }
+    }
+    return 0;
+}

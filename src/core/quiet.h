@@ -1,0 +1,17 @@
+/* quiet.h - waiting until the library itself has nothing to do
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_QUIET_H
+#define CORE_QUIET_H
+
+#include <stdbool.h>
+
+#include <cconc/base.h>
+
+/* Say that something may have become idle. Called under no lock, after the change. */
+void cconc__quiet_tell(void);
+
+/* Wait until is_busy() is false. Returns 0, or the code with which ctx ended first. */
+int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void));
+
+#endif

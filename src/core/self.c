@@ -1,0 +1,133 @@
+/* self.c - what the library keeps of each thread that ever blocked in it
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        A record with the thread's parker, found through one thread-local pointer. When the
+ *             thread ends the record goes to a list for the next thread: it never turns into other
+ *             memory while the library is in use.
+ * Invariants  I1 A record is either some thread's, or on the list of free ones.
+ *             I2 A free record's parker holds no wake: its owner took each one it was owed.
+ * Locks       records_mu, rank SELF: guards free_records and reserve_used.
+ * Ordering    None but records_mu's.
+ * Lifetime    Records are type-stable until cconc__self_trim(), which shutdown calls when all library
+ *             threads are joined. A wait must never fail for lack of a record, so a static reserve
+ *             serves the first threads.
+ * Rejected    A parker in thread-local storage: it is gone with its thread, wakers come later.
+ *             ENOMEM from a wait: every caller of every blocking call would have to handle it. */
+#include "core/self.h"
+
+#include "core/lock.h"
+#include "core/must.h"
+#include "plat/alloc.h"
+#include "plat/clock.h"
+
+#include <stddef.h>
+
+#define SELF_RESERVE 16
+
+static lock records_mu = LOCK_INIT(RANK_SELF);
+static self *free_records;          /* (m) */
+static self reserve[SELF_RESERVE];  /* each is some thread's or on the list */
+static uint32_t reserve_used;       /* (m) */
+
+static void self_thread_ends(plat_tls_slot *slot)
+{
+    self *me = (self *)(void *)slot;
+    CHECK(!parker_is_parked(&me->parker));
+    lock_take(&records_mu);
+    me->next = free_records;
+    free_records = me;
+    lock_leave(&records_mu);
+}
+
+/* A record from the list or the reserve, NULL if there is none; *out_fresh tells that its parker was
+ * never made. */
+static self *self_take(bool *out_fresh)
+{
+    self *me;
+    *out_fresh = false;
+    lock_take(&records_mu);
+    me = free_records;
+    if (me) {
+        free_records = me->next;
+    } else if (reserve_used < SELF_RESERVE) {
+        me = &reserve[reserve_used];
+        me->is_static = true;
+        reserve_used++;
+        *out_fresh = true;
+    }
+    lock_leave(&records_mu);
+    return me;
+}
+
+static self *self_find(void)
+{
+    bool fresh;
+    self *me = self_take(&fresh);
+    if (!me) {
+        me = cconc__alloc(sizeof(*me));
+        fresh = true;
+    }
+    if (me && fresh && cconc__parker_init(&me->parker) != 0) {
+        if (!me->is_static) { /* a static one is lost: it has no parker to be stable */
+            cconc__alloc_free(me);
+        }
+        return NULL;
+    }
+    return me;
+}
+
+self *cconc__self_make(void)
+{
+    self *me = self_find();
+    while (!me) {
+        plat_cpu_yield();
+        me = self_find();
+    }
+    me->slot.on_exit = self_thread_ends;
+    me->executor = NULL;
+    me->task = NULL;
+    me->next = NULL;
+    me->spins = 0;
+    me->random = (uint64_t)plat_clock_now() ^ ((uint64_t)(uintptr_t)me << 17);
+    cconc__tls_set(&me->slot);
+    return me;
+}
+
+void cconc__self_trim(void)
+{
+    self *kept = NULL;
+    self *found;
+    lock_take(&records_mu);
+    found = free_records;
+    free_records = NULL;
+    lock_leave(&records_mu);
+    while (found) {
+        self *next = found->next;
+        if (found->is_static) {
+            found->next = kept;
+            kept = found;
+        } else {
+            cconc__parker_destroy(&found->parker);
+            cconc__alloc_free(found);
+        }
+        found = next;
+    }
+    while (kept) {
+        self *next = kept->next;
+        lock_take(&records_mu);
+        kept->next = free_records;
+        free_records = kept;
+        lock_leave(&records_mu);
+        kept = next;
+    }
+}
+
+/* SplitMix64 (Steele, Lea, Flood 2014), scaled by Lemire's multiplication. */
+uint32_t cconc__self_random(self *me, uint32_t bound)
+{
+    uint64_t z = (me->random += UINT64_C(0x9E3779B97F4A7C15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    z ^= z >> 31;
+    return (uint32_t)(((z >> 32) * bound) >> 32);
+}

@@ -1,0 +1,80 @@
+/* self.h - what the library keeps of each thread that ever blocked in it
+ * SPDX-License-Identifier: MIT
+ *
+ * Key  (i) immutable  (o) only the owning thread
+ */
+#ifndef CORE_SELF_H
+#define CORE_SELF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "plat/parker.h"
+#include "plat/tls.h"
+
+/* What runs on a thread on somebody's behalf; frames nest. */
+typedef struct self_task {
+    const void       *owner; /* (o) the group or registration it belongs to */
+    struct self_task *outer; /* (o) what it interrupts, or NULL */
+} self_task;
+
+typedef struct self {
+    plat_tls_slot slot;     /* (i) first: the thread's slot points here */
+    parker        parker;   /* type-stable: a late waker may touch it after its owner has gone */
+    void         *executor; /* (o) the executor thread that this is, or NULL */
+    self_task    *task;     /* (o) the innermost that runs here, or NULL */
+    uint64_t      random;   /* (o) state of the generator */
+    uint32_t      spins;    /* (o) credit for spinning, see spin.c */
+    bool          is_static;/* (i) from the reserve */
+    struct self  *next;     /* under the lock of the records, while nobody's */
+} self;
+
+/* Give the calling thread's record, made on first use. Never fails: the reserve serves the first
+ * threads, and where no memory is to be had for one more the call waits for some. */
+self *cconc__self_make(void);
+
+/* Give the records back that ended threads have left. */
+void cconc__self_trim(void);
+
+static inline self *self_get(void)
+{
+    plat_tls_slot *slot = plat_tls_get();
+    return slot ? (self *)(void *)slot : cconc__self_make();
+}
+
+/* The calling thread's record if it has one. */
+static inline self *self_peek(void)
+{
+    return (self *)(void *)plat_tls_get();
+}
+
+/* Does the calling thread run something of owner's? */
+static inline bool self_runs(const void *owner)
+{
+    const self *me = self_peek();
+    const self_task *task = me ? me->task : NULL;
+    while (task && task->owner != owner) {
+        task = task->outer;
+    }
+    return task != NULL;
+}
+
+/* Begin and end running task on the calling thread. */
+static inline void self_enter(self_task *task, const void *owner)
+{
+    self *me = self_get();
+    task->owner = owner;
+    task->outer = me->task;
+    me->task = task;
+}
+
+static inline void self_exit(void)
+{
+    self *me = self_get();
+    me->task = me->task->outer;
+}
+
+/* A number below bound, evenly distributed but for one part in 2^32 / bound. */
+uint32_t cconc__self_random(self *me, uint32_t bound);
+
+#endif

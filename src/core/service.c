@@ -1,0 +1,77 @@
+/* service.c - a thread of the library that is started on first use and ended by shutdown
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        One word says who starts or ends the thread; everybody else waits for that to be over,
+ *             which takes as long as making a thread does.
+ * Picture     NONE --start()--> STARTING --> RUNNING --the owner--> STOPPING --join()--> NONE
+ * Invariants  I1 One thread at most exists per service.
+ * Locks       The service's own lock guards state; threads are made and joined without it.
+ * Ordering    None but the lock's.
+ * Lifetime    The record is static, and free again once join() is back.
+ * Rejected    pthread_once: it cannot fail, and cannot start over. */
+#include "core/service.h"
+
+#include "core/must.h"
+#include "plat/cpu.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A service calls nothing that could end its thread. */
+static void service_torn(void *arg)
+{
+    (void)arg;
+    NEVER();
+}
+
+static void service_run(void *arg)
+{
+    service *s = arg;
+    s->run();
+}
+
+/* Wait until nobody starts or ends s. Returns true if it is ours to start. */
+static bool service_claim(service *s)
+{
+    service_state found;
+    for (;;) {
+        lock_take(s->mu);
+        found = s->state;
+        if (found == SERVICE_NONE) {
+            s->state = SERVICE_STARTING;
+        }
+        lock_leave(s->mu);
+        if (found == SERVICE_NONE || found == SERVICE_RUNNING) {
+            return found == SERVICE_NONE;
+        }
+        plat_cpu_yield();
+    }
+}
+
+int cconc__service_start(service *s)
+{
+    int err;
+    if (!service_claim(s)) {
+        return 0;
+    }
+    memset(&s->thread, 0, sizeof(s->thread));
+    (void)snprintf(s->thread.name, sizeof(s->thread.name), "%s", s->name);
+    s->thread.run = service_run;
+    s->thread.torn = service_torn;
+    s->thread.arg = s;
+    err = cconc__thread_start(&s->thread, 0);
+    lock_take(s->mu);
+    s->state = err ? SERVICE_NONE : SERVICE_RUNNING;
+    lock_leave(s->mu);
+    return err ? ENOMEM : 0;
+}
+
+void cconc__service_join(service *s, void (*wake)(void))
+{
+    wake();
+    cconc__thread_join(&s->thread);
+    lock_take(s->mu);
+    s->state = SERVICE_NONE;
+    lock_leave(s->mu);
+}

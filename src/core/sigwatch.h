@@ -1,0 +1,38 @@
+/* sigwatch.h - the signal service: contexts that signals end
+ * SPDX-License-Identifier: MIT
+ *
+ * Key  (i) immutable while added  (m) under the service's lock  (a) atomic
+ */
+#ifndef CORE_SIGWATCH_H
+#define CORE_SIGWATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/list.h"
+#include "core/node.h"
+#include "plat/atomic.h"
+
+typedef struct sig_watch {
+    list_link         link;    /* (m) among the added */
+    uint64_t          numbers; /* (i) bit n - 1 for signal n */
+    bool              exits;   /* (i) the second one ends the process */
+    bool              added;   /* (m) */
+    atom_u32          heard;   /* (a) the number that ended ctx, 0 = none [heard.1] */
+    cconc_ctx        *ctx;     /* (i) what to end; alive while added */
+    node_cause       *cause;   /* (i) one reference; its message is written by the service alone */
+    struct sig_watch *next;    /* by the service's thread alone: those to end now */
+} sig_watch;
+
+/* End watch->ctx at the first of its signals. Returns 0, ENOMEM, EMFILE, ENFILE or EINVAL. */
+int cconc__sigwatch_add(sig_watch *watch);
+
+/* No longer. The last one for a signal restores the disposition found before. Idempotent. */
+void cconc__sigwatch_remove(sig_watch *watch);
+
+/* As the services of executor and timers have them. */
+bool cconc__sigwatch_is_busy(void);
+bool cconc__sigwatch_is_me(void);
+int  cconc__sigwatch_stop(void);
+
+#endif

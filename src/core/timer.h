@@ -1,0 +1,38 @@
+/* timer.h - the timer service: calls at points in time, a million of them on one thread
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CORE_TIMER_H
+#define CORE_TIMER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct timer {
+    size_t place;                     /* (m) place in the heap + 1, 0 = not armed */
+    void (*fire)(struct timer *due);  /* (i) called on the service's thread, under no lock */
+} timer;
+
+/* Make room for one more timer and see that the service runs; undo the room. Arming then needs no
+ * memory. Returns 0 or ENOMEM. */
+int  cconc__timer_reserve(void);
+void cconc__timer_unreserve(void);
+
+/* Let due fire once, at due_ns or soon after, never before; equal times in order of arming. It must
+ * not be armed. Returns true if the caller must call cconc__timer_kick once it holds no lock. */
+bool cconc__timer_arm(timer *due, int64_t due_ns);
+void cconc__timer_kick(void);
+
+/* Take due back. Returns true if it will not fire; false if it was not armed, fires or has fired. */
+bool cconc__timer_disarm(timer *due);
+
+/* Give the number of armed timers. */
+size_t cconc__timer_armed(void);
+
+/* End and join the service's thread if no timer is armed. Returns 0, or EBUSY. */
+int cconc__timer_stop(void);
+
+/* Tell whether the calling thread is the service's. */
+bool cconc__timer_is_me(void);
+
+#endif

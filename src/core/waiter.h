@@ -1,0 +1,108 @@
+/* waiter.h - how a thread blocks: one waiter, whatever it waits for
+ * SPDX-License-Identifier: MIT
+ *
+ * Key  (i) immutable while armed  (a) atomic  (o) only the owner
+ *
+ * A blocking call tries, arms a waiter, enqueues it, parks, settles (STYLE: the one shape). A waker
+ * claims under the lock of its object, adds the node to a batch, and wakes the batch after the lock.
+ */
+#ifndef CORE_WAITER_H
+#define CORE_WAITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/node.h"
+#include "core/self.h"
+#include "core/waitq.h"
+#include "plat/atomic.h"
+#include "plat/clock.h"
+
+/* What the claim word says in its low bits; the rest is the index of the node that was claimed. */
+typedef enum claim_kind {
+    CLAIM_WAITING = 0, /* nobody has decided */
+    CLAIM_GRANT = 1,   /* a peer handed over what was waited for */
+    CLAIM_READY = 2,   /* a peer says: try again now; the owner must report back to the object */
+    CLAIM_CLOSE = 3,   /* the object was closed */
+    CLAIM_CANCEL = 4,  /* a context ended */
+    CLAIM_TIMEOUT = 5, /* the owner saw its deadline pass */
+    CLAIM_SELF = 6,    /* the owner took itself out */
+} claim_kind;
+
+typedef struct waiter {
+    atom_u32   claim;       /* (a) index << CLAIM_BITS | claim_kind */
+    bool       watching;    /* (o) done is queued at ctx */
+    self      *owner;       /* (i) */
+    cconc_ctx *ctx;         /* (i) the node whose end ends the wait, or NULL */
+    int64_t    deadline_ns; /* (i) the earliest of all deadlines */
+    wait_node  done;        /* our place among ctx's watchers */
+} waiter;
+
+#define CLAIM_BITS 3u
+
+/* Begin a wait that ends with ctx at the latest. */
+void cconc__waiter_arm(waiter *w, cconc_ctx *ctx);
+
+/* Let w's wait end at deadline_ns at the latest. */
+static inline void waiter_limit(waiter *w, int64_t deadline_ns)
+{
+    if (deadline_ns < w->deadline_ns) {
+        w->deadline_ns = deadline_ns;
+    }
+}
+
+/* Prepare node, the index-th of w, for a queue. */
+static inline void wait_node_init(wait_node *node, waiter *w, void *elem, uint32_t index)
+{
+    node->w = w;
+    node->elem = elem;
+    node->key = NULL;
+    node->since_ns = 0;
+    node->index = index;
+    node->queued = false;
+}
+
+static inline claim_kind waiter_kind(const waiter *w)
+{
+    return (claim_kind)(atom_load_rlx(&w->claim) & ((1u << CLAIM_BITS) - 1)); /* rlx: see waiter.c */
+}
+
+static inline uint32_t waiter_index(const waiter *w)
+{
+    return atom_load_rlx(&w->claim) >> CLAIM_BITS; /* rlx: see waiter.c */
+}
+
+/* Decide how w's wait ends. Returns false if that is decided already. A winner that is not the owner
+ * then wakes it, exactly once; until then the waiter's memory stays. */
+static inline bool waiter_claim(waiter *w, claim_kind kind, uint32_t index)
+{
+    uint32_t found = CLAIM_WAITING;
+    return atom_cas_rlx_rlx(&w->claim, &found, /* rlx: only picks a winner; [park.1] carries */
+                            (index << CLAIM_BITS) | (uint32_t)kind);
+}
+
+/* Sleep until the claim is decided: by a peer, by the context, or by the deadline. Spin first if
+ * may_spin. Afterwards waiter_kind tells who won; the node at the context is out of its queue. */
+void cconc__waiter_park(waiter *w, bool may_spin);
+
+/* Take w out of the wait by the owner's own decision. Returns false if somebody else had decided; the
+ * wake has then been taken, and waiter_kind tells. */
+bool cconc__waiter_withdraw(waiter *w);
+
+/* The owner has found that somebody else decided: take the wake that is on its way. */
+void cconc__waiter_take_wake(waiter *w);
+
+/* Give the code of a wait that a context or the deadline ended, having marked the context. */
+int cconc__waiter_error(const waiter *w, cconc_ctx *ctx);
+
+/* Wake the claimed waiters of batch, holding no lock; their memory is theirs again. */
+void cconc__waiter_wake_batch(wake_batch *batch);
+
+static inline void batch_wake(wake_batch *batch)
+{
+    if (batch->first) {
+        cconc__waiter_wake_batch(batch);
+    }
+}
+
+#endif

@@ -1,0 +1,84 @@
+/* alloc.c - memory, through the allocator that the process has chosen
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        One word says whether the choice is still open. The first allocation closes it, so a
+ *             block always goes back to the allocator that gave it.
+ * Picture     OPEN --choose()--> CHOOSING --> CHOSEN      OPEN --first allocation--> CHOSEN
+ * Invariants  I1 hook is written only by the one thread that moved the word to CHOOSING.
+ *             I2 The word never leaves CHOSEN.
+ * Locks       None: the allocator is called under no lock of the library.
+ * Ordering    alloc.1  cconc__alloc_choose(): store rel -> alloc_settled(): load acq   the hook
+ * Lifetime    For ever.
+ * Rejected    An allocator argument to every constructor: users asked for one hook. */
+#include "plat/alloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plat/atomic.h"
+#include "plat/cpu.h"
+
+enum { OPEN, CHOOSING, CHOSEN };
+
+static atom_u32 choice; /* (a) [alloc.1] */
+static struct {
+    void *(*alloc_fn)(size_t size, void *user);
+    void (*free_fn)(void *memory, void *user);
+    void *user;
+} hook; /* (e alloc.1) NULL functions = the C library's */
+
+static void alloc_settled(void)
+{
+    for (;;) {
+        uint32_t found = atom_load_acq(&choice); /* [alloc.1] acq: the hook */
+        if (found == CHOSEN) {
+            return;
+        }
+        if (found == OPEN) {
+            (void)atom_cas_rlx_rlx(&choice, &found, CHOSEN); /* rlx: looked at again above */
+        } else {
+            plat_cpu_yield();
+        }
+    }
+}
+
+void *cconc__alloc(size_t size)
+{
+    void *memory;
+    alloc_settled();
+    if (!hook.alloc_fn) {
+        return calloc(1, size ? size : 1);
+    }
+    memory = hook.alloc_fn(size ? size : 1, hook.user);
+    if (memory) {
+        memset(memory, 0, size);
+    }
+    return memory;
+}
+
+void cconc__alloc_free(void *memory)
+{
+    if (!memory) {
+        return;
+    }
+    if (hook.free_fn) {
+        hook.free_fn(memory, hook.user);
+    } else {
+        free(memory);
+    }
+}
+
+int cconc__alloc_choose(void *(*alloc_fn)(size_t size, void *user),
+                        void (*free_fn)(void *memory, void *user), void *user)
+{
+    uint32_t found = OPEN;
+    if (!atom_cas_rlx_rlx(&choice, &found, CHOOSING)) { /* rlx: only picks who may write the hook */
+        return EBUSY;
+    }
+    hook.alloc_fn = alloc_fn;
+    hook.free_fn = free_fn;
+    hook.user = user;
+    atom_store_rel(&choice, CHOSEN); /* [alloc.1] rel: the hook */
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* cpu.c - how many processors there are for us
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        The affinity mask counts, not the machine: a process pinned to one CPU must not spin.
+ * Invariants  I1 The answer is at least 1.
+ * Locks       None.
+ * Ordering    None.
+ * Lifetime    Nothing is kept.
+ * Rejected    sysconf alone: it counts CPUs that this process may not use. */
+#include "plat/cpu.h"
+
+#include <unistd.h>
+
+uint32_t cconc__cpu_count(void)
+{
+    long online;
+#if defined(__linux__)
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    if (sched_getaffinity(0, sizeof(mine), &mine) == 0 && CPU_COUNT(&mine) > 0) {
+        return (uint32_t)CPU_COUNT(&mine);
+    }
+#endif
+    online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (uint32_t)online : 1;
+}

@@ -1,0 +1,29 @@
+/* cpu.h - the processors: how many there are for us, and how to wait a moment on one
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PLAT_CPU_H
+#define PLAT_CPU_H
+
+#include <sched.h>
+#include <stdint.h>
+
+/* Give the number of CPUs in the calling thread's affinity mask, at least 1. */
+uint32_t cconc__cpu_count(void);
+
+/* Tell the core that this is a spin loop. */
+static inline void plat_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+/* Let another runnable thread go first. */
+static inline void plat_cpu_yield(void)
+{
+    (void)sched_yield();
+}
+
+#endif

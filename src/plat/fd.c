@@ -1,0 +1,90 @@
+/* fd.c - a descriptor that is readable from the moment it is raised
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        An eventfd where there is one, else a pipe. Readiness is a level: it stays until taken.
+ * Invariants  I1 Neither end ever blocks its user; a full pipe is readable already.
+ * Locks       None.
+ * Ordering    None: the kernel orders write before read.
+ * Lifetime    The caller's.
+ * Rejected    A socket pair: two buffers for one bit. */
+#include "plat/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sys/eventfd.h>
+
+int cconc__fd_open(plat_fd *fd)
+{
+    int saved = errno;
+    int err = 0;
+    fd->read_end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    fd->write_end = fd->read_end;
+    if (fd->read_end < 0) {
+        err = errno == EMFILE || errno == ENFILE ? errno : ENOMEM;
+    }
+    errno = saved;
+    return err;
+}
+#else
+static void fd_prepare(int end)
+{
+    (void)fcntl(end, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(end, F_SETFL, O_NONBLOCK);
+}
+
+int cconc__fd_open(plat_fd *fd)
+{
+    int saved = errno;
+    int ends[2];
+    int err = 0;
+    if (pipe(ends) == 0) {
+        fd_prepare(ends[0]);
+        fd_prepare(ends[1]);
+        fd->read_end = ends[0];
+        fd->write_end = ends[1];
+    } else {
+        err = errno == EMFILE || errno == ENFILE ? errno : ENOMEM;
+    }
+    errno = saved;
+    return err;
+}
+#endif
+
+void cconc__fd_close(plat_fd *fd)
+{
+    int saved = errno;
+    (void)close(fd->read_end);
+    if (fd->write_end != fd->read_end) {
+        (void)close(fd->write_end);
+    }
+    errno = saved;
+}
+
+void cconc__fd_raise(int write_end)
+{
+    int saved = errno;
+    uint64_t one = 1;
+    ssize_t written;
+    do {
+        written = write(write_end, &one, sizeof(one));
+    } while (written < 0 && errno == EINTR);
+    errno = saved;
+}
+
+void cconc__fd_await(plat_fd *fd)
+{
+    int saved = errno;
+    struct pollfd poller = {fd->read_end, POLLIN, 0};
+    uint64_t taken;
+    ssize_t got;
+    while (poll(&poller, 1, -1) < 1) {
+    }
+    got = read(fd->read_end, &taken, sizeof(taken));
+    (void)got;
+    errno = saved;
+}

@@ -1,0 +1,53 @@
+/* mutex.h - mutual exclusion, and waiting under it for at most one thread
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PLAT_MUTEX_H
+#define PLAT_MUTEX_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "plat/cpu.h"
+
+typedef struct plat_mutex {
+    pthread_mutex_t m;
+} plat_mutex;
+
+typedef struct plat_cond {
+    pthread_cond_t c;
+} plat_cond;
+
+#define PLAT_MUTEX_INIT {PTHREAD_MUTEX_INITIALIZER}
+
+/* How often a taken mutex is tried before the kernel is asked: critical sections are a few dozen
+ * instructions long, a sleep and a wake-up are thousands. */
+#define PLAT_MUTEX_TRIES 60
+
+/* Returns 0, ENOMEM or EAGAIN. */
+int  cconc__mutex_init(plat_mutex *mu);
+void cconc__mutex_destroy(plat_mutex *mu);
+void cconc__mutex_lock_slow(plat_mutex *mu);
+
+static inline void plat_mutex_lock(plat_mutex *mu)
+{
+    if (pthread_mutex_trylock(&mu->m) != 0) {
+        cconc__mutex_lock_slow(mu);
+    }
+}
+
+static inline void plat_mutex_unlock(plat_mutex *mu)
+{
+    (void)pthread_mutex_unlock(&mu->m);
+}
+
+/* Returns 0, ENOMEM or EAGAIN; ENOTSUP if the clock that this build waits on is not to be had. */
+int  cconc__cond_init(plat_cond *cond);
+void cconc__cond_destroy(plat_cond *cond);
+void cconc__cond_signal(plat_cond *cond);
+
+/* Wait until signalled, or until deadline_ns on the monotonic clock; may return early without cause.
+ * mu is held before and after. No cancellation point. Returns false if the deadline has passed. */
+bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,90 @@
+/* parker.c - how one thread sleeps, and how another wakes it
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        The state word is the truth; mutex and condition variable only pass the time. A waker
+ *             that finds the owner awake has done its work with one exchange.
+ * Picture            park(): CAS under mu              unpark(): swap
+ *             EMPTY ------------------------> PARKED ------------------> WOKEN
+ *               |  ^                            |                          |
+ *               |  +----- deadline passed ------+                          |
+ *               +--------------- unpark(): swap -------------------------> |
+ *               ^------------------ the owner takes the wake --------------+
+ * Invariants  I1 Only the owner moves the word to PARKED or EMPTY, only wakers to WOKEN.
+ *             I2 PARKED is set and left under mu, so a waker that saw PARKED and then took mu knows
+ *                that the owner is inside the wait, or has already taken the wake.
+ * Locks       mu, a leaf.
+ * Ordering    park.1  cconc__parker_unpark(): swap rel -> cconc__parker_park(), parker_poll():
+ *                     load acq    everything the waker wrote before the wake
+ * Lifetime    The waker's mutex and signal come after the exchange that lets the owner go, so a
+ *             parker must outlive its owner's wait: parkers are type-stable (core/self.c). A signal
+ *             that comes late wakes the next owner for nothing, which the loop absorbs.
+ * Rejected    A semaphore: no monotonic deadline in POSIX. Signalling under mu: the owner wakes only
+ *             to wait for mu. */
+#include "plat/parker.h"
+
+int cconc__parker_init(parker *p)
+{
+    int err = cconc__mutex_init(&p->mu);
+    if (err) {
+        return err;
+    }
+    err = cconc__cond_init(&p->cond);
+    if (err) {
+        cconc__mutex_destroy(&p->mu);
+        return err;
+    }
+    atom_init(&p->state, PARKER_EMPTY);
+    p->posted_ns = 0;
+    return 0;
+}
+
+void cconc__parker_destroy(parker *p)
+{
+    cconc__cond_destroy(&p->cond);
+    cconc__mutex_destroy(&p->mu);
+}
+
+/* The owner leaves PARKED: by the wake if there is one, else by itself. */
+static bool parker_leave(parker *p)
+{
+    uint32_t found = PARKER_PARKED;
+    if (atom_cas_rlx_rlx(&p->state, &found, PARKER_EMPTY)) { /* rlx: nothing was sent */
+        return false;
+    }
+    return parker_poll(p);
+}
+
+bool cconc__parker_park(parker *p, int64_t deadline_ns)
+{
+    uint32_t found = PARKER_EMPTY;
+    bool woken;
+    plat_mutex_lock(&p->mu);
+    if (!atom_cas_rlx_rlx(&p->state, &found, PARKER_PARKED)) { /* rlx: poll acquires */
+        plat_mutex_unlock(&p->mu);
+        return parker_poll(p);
+    }
+    for (;;) {
+        bool in_time = cconc__cond_wait(&p->cond, &p->mu, deadline_ns);
+        woken = parker_poll(p);
+        if (woken) {
+            break;
+        }
+        if (!in_time) {
+            woken = parker_leave(p);
+            break;
+        }
+    }
+    plat_mutex_unlock(&p->mu);
+    return woken;
+}
+
+bool cconc__parker_unpark(parker *p)
+{
+    if (atom_swap_rel(&p->state, PARKER_WOKEN) != PARKER_PARKED) { /* [park.1] rel */
+        return false;
+    }
+    plat_mutex_lock(&p->mu); /* I2: from here on the owner can hear the signal */
+    plat_mutex_unlock(&p->mu);
+    cconc__cond_signal(&p->cond);
+    return true;
+}

@@ -1,0 +1,54 @@
+/* parker.h - how one thread sleeps, and how another wakes it
+ * SPDX-License-Identifier: MIT
+ *
+ * One parker a thread: one mutex, one condition variable, one state word. A wake is kept until it is
+ * taken; there is at most one. Only the owner parks and polls, anybody unparks.
+ */
+#ifndef PARKER_H
+#define PARKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "plat/atomic.h"
+#include "plat/mutex.h"
+
+typedef struct parker {
+    atom_u32   state;      /* (a) EMPTY, PARKED or WOKEN [park.1] */
+    int64_t    posted_ns;  /* (e park.1) when a waker saw the owner asleep; 0 = it did not */
+    plat_mutex mu;         /* a leaf: nothing is called under it but the condition variable */
+    plat_cond  cond;       /* only the owner waits on it */
+} parker;
+
+enum {
+    PARKER_EMPTY = 0,
+    PARKER_PARKED = 1,
+    PARKER_WOKEN = 2,
+};
+
+int  cconc__parker_init(parker *p);
+void cconc__parker_destroy(parker *p);
+
+/* Sleep until a wake, or until deadline_ns. Returns true if a wake was taken. */
+bool cconc__parker_park(parker *p, int64_t deadline_ns);
+
+/* Leave a wake. Returns true if the owner was asleep. */
+bool cconc__parker_unpark(parker *p);
+
+/* Tell whether the owner sleeps: a hint, for what a waker does besides. */
+static inline bool parker_is_parked(const parker *p)
+{
+    return atom_load_rlx(&p->state) == PARKER_PARKED; /* rlx: a hint */
+}
+
+/* Take the wake if it is there. */
+static inline bool parker_poll(parker *p)
+{
+    if (atom_load_acq(&p->state) != PARKER_WOKEN) { /* [park.1] acq: the waker's writes */
+        return false;
+    }
+    atom_store_rlx(&p->state, PARKER_EMPTY); /* rlx: the next wake follows a later claim */
+    return true;
+}
+
+#endif

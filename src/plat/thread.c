@@ -1,0 +1,94 @@
+/* thread.c - threads of the library's own
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        A library thread is invisible to the program's signals: it is made with all of them
+ *             blocked, and the creator's mask is put back exactly. The synchronous faults stay open:
+ *             a fault raised while blocked kills the process without its handler. A task that ends
+ *             its thread is noticed by a cleanup handler.
+ * Invariants  I1 The creator's mask is the same before and after.
+ * Locks       None.
+ * Ordering    None: thread creation and join order what lies before and after them.
+ * Lifetime    The record is the caller's until cconc__thread_join().
+ * Rejected    Detached threads: nobody could tell when the last instruction has run. */
+#include "plat/thread.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <unistd.h>
+
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+
+static void thread_mask(sigset_t *mask)
+{
+    (void)sigfillset(mask);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        (void)sigdelset(mask, faults[i]);
+    }
+}
+
+static void thread_set_name(const char *name)
+{
+#if defined(__APPLE__)
+    (void)pthread_setname_np(name);
+#elif defined(__linux__)
+    (void)pthread_setname_np(pthread_self(), name);
+#else
+    (void)name;
+#endif
+}
+
+static void *thread_main(void *arg)
+{
+    plat_thread *thread = arg;
+    int cancel_state;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    thread_set_name(thread->name);
+    pthread_cleanup_push(thread->torn, thread->arg);
+    thread->run(thread->arg);
+    pthread_cleanup_pop(0);
+    return NULL;
+}
+
+/* A stack of at least the size asked for, in whole pages. */
+static int thread_attr_stack(pthread_attr_t *attr, size_t stack_size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t least = (size_t)PTHREAD_STACK_MIN;
+    if (stack_size == 0) {
+        return 0;
+    }
+    if (stack_size < least) {
+        stack_size = least;
+    }
+    if (stack_size > SIZE_MAX - page) {
+        return EAGAIN;
+    }
+    return pthread_attr_setstacksize(attr, (stack_size + page - 1) / page * page);
+}
+
+int cconc__thread_start(plat_thread *thread, size_t stack_size)
+{
+    pthread_attr_t attr;
+    sigset_t ours;
+    sigset_t theirs;
+    int err = pthread_attr_init(&attr);
+    if (err) {
+        return EAGAIN;
+    }
+    err = thread_attr_stack(&attr, stack_size);
+    if (!err) {
+        thread_mask(&ours);
+        (void)pthread_sigmask(SIG_SETMASK, &ours, &theirs);
+        err = pthread_create(&thread->id, &attr, thread_main, thread);
+        (void)pthread_sigmask(SIG_SETMASK, &theirs, NULL);
+    }
+    (void)pthread_attr_destroy(&attr);
+    return err ? EAGAIN : 0;
+}
+
+void cconc__thread_join(plat_thread *thread)
+{
+    (void)pthread_join(thread->id, NULL);
+}

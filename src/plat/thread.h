@@ -1,0 +1,28 @@
+/* thread.h - threads of the library's own
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PLAT_THREAD_H
+#define PLAT_THREAD_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+#define PLAT_THREAD_NAME_BYTES 16 /* with the zero; what Linux keeps of a name */
+
+typedef struct plat_thread {
+    pthread_t id;
+    char      name[PLAT_THREAD_NAME_BYTES];
+    void (*run)(void *arg);
+    void (*torn)(void *arg); /* called instead of run's return if the thread is ended inside run */
+    void *arg;
+} plat_thread;
+
+/* Start a thread that calls run(arg), with the name and stack size given (0 = the platform's). It has
+ * all signals blocked but the synchronous faults, and cancellation disabled. Fill in name, run, torn
+ * and arg first; thread stays in use until joined. Returns 0, or EAGAIN if there can be no thread. */
+int cconc__thread_start(plat_thread *thread, size_t stack_size);
+
+/* Wait for its end. */
+void cconc__thread_join(plat_thread *thread);
+
+#endif

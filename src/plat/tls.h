@@ -1,0 +1,32 @@
+/* tls.h - one record a thread, with a call when the thread ends
+ * SPDX-License-Identifier: MIT
+ *
+ * CCONC_TLS_KEY builds use a pthread key alone, for platforms without thread-local variables.
+ */
+#ifndef PLAT_TLS_H
+#define PLAT_TLS_H
+
+/* A variable of each thread's own, for what may be lost where there are none: checks. */
+#define PLAT_THREAD_LOCAL _Thread_local
+
+/* The head of what a thread keeps. on_exit(slot) runs when the thread ends, unless NULL was set
+ * since; where the platform has no key left it never runs. */
+typedef struct plat_tls_slot {
+    void (*on_exit)(struct plat_tls_slot *slot);
+} plat_tls_slot;
+
+/* Keep slot, or nothing if NULL, for the calling thread. */
+void cconc__tls_set(plat_tls_slot *slot);
+
+#if defined(CCONC_TLS_KEY)
+plat_tls_slot *plat_tls_get(void);
+#else
+extern _Thread_local plat_tls_slot *cconc__tls_slot;
+
+static inline plat_tls_slot *plat_tls_get(void)
+{
+    return cconc__tls_slot;
+}
+#endif
+
+#endif

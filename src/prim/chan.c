@@ -1,0 +1,379 @@
+/* chan.c - how channels work: their life, and the calls
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        A buffered channel is a lock-free ring (chan_ring.c) with a queue of blocked callers a
+ *             direction (chan_queue.c). With capacity 0 there is no ring, and two callers meet
+ *             (chan_meet.c). What is common lies here: try, and where that would have to wait, look
+ *             for a moment, then block in the one shape of the library.
+ * Invariants  I1 Once closed, nothing goes in and no unclaimed waiter stays queued.
+ *             I2 A call that returns other than 0 has moved nothing.
+ * Locks       mu, rank CHAN: closing and counting.
+ * Ordering    The edges of chan_ring.c and chan_meet.c; [park.1] carries a grant to its waiter.
+ * Lifetime    free is alone by contract; a waker is done with the channel when it leaves mu.
+ * Rejected    A lock around a plain ring, see chan_ring.c and 0001. */
+#include "prim/chan.h"
+
+#include "core/must.h"
+#include "core/spin.h"
+#include "plat/alloc.h"
+
+#include <string.h>
+
+/* A slot begins with its stamp; the element follows, aligned as its size lets one guess. */
+static void chan_lay_out(cconc_chan *ch, size_t elem_size, size_t cap)
+{
+    size_t index_bits = 0;
+    while (((size_t)1 << index_bits) < cap) {
+        index_bits++;
+    }
+    ch->cap = cap;
+    ch->elem_size = elem_size;
+    ch->elem_at = elem_size > 0 && elem_size % 16 == 0 ? 16 : sizeof(atom_size);
+    ch->stride = (ch->elem_at + elem_size + 7) / 8 * 8;
+    if (ch->elem_at == 16) {
+        ch->stride = (ch->stride + 15) / 16 * 16;
+    }
+    ch->index_mask = ((size_t)1 << index_bits) - 1;
+    ch->lap = CHAN_ONE << index_bits;
+}
+
+static int chan_make_slots(cconc_chan *ch)
+{
+    if (ch->cap == 0) {
+        return 0;
+    }
+    ch->slots = cconc__alloc(ch->cap * ch->stride);
+    if (!ch->slots) {
+        return ENOMEM;
+    }
+    for (size_t i = 0; i < ch->cap; i++) {
+        atom_init((atom_size *)(void *)(ch->slots + i * ch->stride), i * CHAN_ONE);
+    }
+    return 0;
+}
+
+int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opts,
+                        cconc_chan **out_chan)
+{
+    cconc_chan *ch;
+    if (!out_chan) {
+        return EINVAL;
+    }
+    if (cap > CCONC_CHAN_MAX_CAP || elem_size > SIZE_MAX / 2 - 64 ||
+        (cap > 0 && elem_size + 32 > SIZE_MAX / 2 / cap)) {
+        return EOVERFLOW;
+    }
+    ch = cconc__alloc(sizeof(*ch));
+    if (!ch) {
+        return ENOMEM;
+    }
+    chan_lay_out(ch, elem_size, cap);
+    if (chan_make_slots(ch) != 0) {
+        goto undo_chan;
+    }
+    if (cconc__lock_init(&ch->mu, RANK_CHAN) != 0) {
+        goto undo_slots;
+    }
+    if (opts) {
+        ch->drop = opts->drop;
+        ch->user = opts->user;
+    }
+    for (int dir = 0; dir < 2; dir++) {
+        atom_init(&ch->word[dir].at, 0);
+        waitq_init(&ch->side[dir].queue);
+    }
+    *out_chan = ch;
+    return 0;
+undo_slots:
+    cconc__alloc_free(ch->slots);
+undo_chan:
+    cconc__alloc_free(ch);
+    return ENOMEM;
+}
+
+int cconc_chan_new(size_t elem_size, size_t cap, cconc_chan **out_chan)
+{
+    return cconc_chan_new_opts(elem_size, cap, NULL, out_chan);
+}
+
+/* Hand what is left inside to the drop function. */
+static void chan_drop_all(cconc_chan *ch)
+{
+    bool wake;
+    while (ch->drop && ch->cap > 0 && cconc__chan_ring_is_ready(ch, CHAN_RECV)) {
+        size_t word = atom_load_rlx(&ch->word[CHAN_RECV].at); /* rlx: free is alone */
+        size_t index = word / CHAN_ONE & ch->index_mask;
+        ch->drop(ch->slots + index * ch->stride + ch->elem_at, ch->user);
+        (void)cconc__chan_ring_try(ch, CHAN_RECV, NULL, &wake);
+    }
+}
+
+void cconc_chan_free(cconc_chan *ch)
+{
+    size_t senders;
+    size_t receivers;
+    if (!ch) {
+        return;
+    }
+    cconc_chan_waiters(ch, &senders, &receivers);
+    MUST(senders == 0 && receivers == 0,
+         "chan free with %zu blocked receivers and %zu blocked senders", receivers, senders);
+    chan_drop_all(ch);
+    cconc__lock_destroy(&ch->mu);
+    cconc__alloc_free(ch->slots);
+    cconc__alloc_free(ch);
+}
+
+static void chan_close_side_locked(cconc_chan *ch, chan_dir dir, wake_batch *batch)
+{
+    waitq *queue = &ch->side[dir].queue;
+    wait_node *node;
+    cconc__lock_assert_held(&ch->mu);
+    while ((node = waitq_first(queue)) != NULL) {
+        waitq_remove(queue, node);
+        if (waiter_claim(node->w, CLAIM_CLOSE, node->index)) {
+            batch_add(batch, node);
+        }
+    }
+}
+
+int cconc_chan_close(cconc_chan *ch)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    bool was_closed;
+    MUST(ch != NULL, "chan close of NULL");
+    lock_take(&ch->mu);
+    /* [ring.2] [meet.1] acqrel: from here on nothing goes in; what came before goes with it */
+    was_closed = (atom_or_acqrel(&ch->word[CHAN_SEND].at, CHAN_CLOSED) & CHAN_CLOSED) != 0;
+    if (ch->cap == 0) {
+        (void)atom_or_acqrel(&ch->word[CHAN_RECV].at, CHAN_CLOSED); /* [meet.1] acqrel: as above */
+    }
+    chan_close_side_locked(ch, CHAN_SEND, &batch);
+    chan_close_side_locked(ch, CHAN_RECV, &batch);
+    if (ch->cap > 0) {
+        cconc__chan_ring_unflag_locked(ch);
+    }
+    lock_leave(&ch->mu);
+    batch_wake(&batch);
+    return was_closed ? EPIPE : 0;
+}
+
+/* A NULL channel: only the context can end this. */
+static int chan_wait_for_nothing(cconc_ctx *ctx)
+{
+    waiter w;
+    if (!cconc__node_can_end(ctx)) {
+        return EDEADLK;
+    }
+    cconc__waiter_arm(&w, ctx);
+    cconc__waiter_park(&w, false);
+    return cconc__waiter_error(&w, ctx);
+}
+
+/* Look for a moment before queueing: a running peer is faster than a wake-up. */
+static int chan_look(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
+{
+    spinner s;
+    int err = EAGAIN;
+    if (ch->cap == 0) { /* two that only look never meet: queue first, then look for the wake */
+        return EAGAIN;
+    }
+    cconc__spin_begin(&s, self_get());
+    while (err == EAGAIN && cconc__node_err(ctx) == 0 && cconc__spin_again(&s)) {
+        err = chan_attempt(ch, dir, elem);
+    }
+    cconc__spin_end(&s, err != EAGAIN);
+    return err;
+}
+
+wait_queued cconc__chan_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node)
+{
+    return ch->cap == 0 ? cconc__chan_meet_enqueue(ch, dir, w, node)
+                        : cconc__chan_ring_enqueue(ch, dir, w, node);
+}
+
+void cconc__chan_dequeue(cconc_chan *ch, chan_dir dir, const waiter *w, wait_node *node)
+{
+    claim_kind kind = waiter_kind(w);
+    bool ours = waiter_index(w) == node->index;
+    if (ours && kind == CLAIM_READY) {
+        cconc__chan_ring_arrive(ch, dir);
+    } else if (!ours || (kind != CLAIM_GRANT && kind != CLAIM_CLOSE)) {
+        if (ch->cap == 0) {
+            cconc__chan_meet_leave(ch, dir, node);
+        } else {
+            cconc__chan_ring_leave(ch, dir, node);
+        }
+    }
+}
+
+/* Leave the queue and see who ended the wait. Returns EAGAIN if it must begin again. */
+static int chan_settle(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node, cconc_ctx *ctx)
+{
+    int err = 0;
+    switch (waiter_kind(w)) {
+    case CLAIM_GRANT:
+        break;
+    case CLAIM_READY: /* first take, then let the next one in */
+    case CLAIM_CLOSE:
+        err = chan_attempt(ch, dir, node->elem);
+        break;
+    default:
+        err = cconc__waiter_error(w, ctx);
+    }
+    cconc__chan_dequeue(ch, dir, w, node);
+    return err;
+}
+
+static int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
+{
+    int64_t since_ns = 0;
+    int err = chan_look(ch, dir, ctx, elem);
+    while (err == EAGAIN) {
+        waiter w;
+        wait_node node;
+        wait_queued queued;
+        cconc__waiter_arm(&w, ctx);
+        wait_node_init(&node, &w, elem, 0);
+        node.since_ns = since_ns;
+        queued = cconc__chan_enqueue(ch, dir, &w, &node);
+        if (queued == WAIT_QUEUED) {
+            cconc__waiter_park(&w, ch->cap == 0);
+            err = chan_settle(ch, dir, &w, &node, ctx);
+        } else if (queued == WAIT_FIRED) {
+            err = 0;
+        } else {
+            err = chan_attempt(ch, dir, elem);
+        }
+        since_ns = node.since_ns;
+    }
+    return err;
+}
+
+static int chan_move(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
+{
+    int err = cconc__node_err(ctx);
+    if (err) {
+        return err;
+    }
+    if (!ch) {
+        return chan_wait_for_nothing(ctx);
+    }
+    err = chan_attempt(ch, dir, elem);
+    return err == EAGAIN ? chan_block(ch, dir, ctx, elem) : err;
+}
+
+static bool chan_elem_is_missing(const cconc_chan *ch, const void *elem)
+{
+    return !elem && ch && ch->elem_size > 0;
+}
+
+int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, const void *elem)
+{
+    if (chan_elem_is_missing(ch, elem)) {
+        return EINVAL;
+    }
+    return chan_move(ch, CHAN_SEND, ctx, (void *)(uintptr_t)elem);
+}
+
+int cconc_chan_recv(cconc_chan *ch, cconc_ctx *ctx, void *out_elem)
+{
+    return chan_move(ch, CHAN_RECV, ctx, out_elem);
+}
+
+int cconc_chan_try_send(cconc_chan *ch, const void *elem)
+{
+    if (chan_elem_is_missing(ch, elem)) {
+        return EINVAL;
+    }
+    return ch ? chan_attempt(ch, CHAN_SEND, (void *)(uintptr_t)elem) : EAGAIN;
+}
+
+int cconc_chan_try_recv(cconc_chan *ch, void *out_elem)
+{
+    return ch ? chan_attempt(ch, CHAN_RECV, out_elem) : EAGAIN;
+}
+
+int cconc_chan_send_n(cconc_chan *ch, cconc_ctx *ctx, const void *elems, size_t count,
+                      size_t *out_count)
+{
+    const unsigned char *from = elems;
+    size_t done = 0;
+    int err = count > 0 && chan_elem_is_missing(ch, elems) ? EINVAL : 0;
+    while (!err && done < count) {
+        err = cconc_chan_send(ch, ctx, from);
+        if (!err) {
+            done++;
+            from = ch->elem_size > 0 ? from + ch->elem_size : from;
+        }
+    }
+    if (out_count) {
+        *out_count = done;
+    }
+    return err;
+}
+
+int cconc_chan_recv_n(cconc_chan *ch, cconc_ctx *ctx, void *out_elems, size_t count,
+                      size_t *out_count)
+{
+    unsigned char *to = out_elems;
+    size_t done = 0;
+    int err = count > 0 ? cconc_chan_recv(ch, ctx, to) : 0;
+    if (!err && count > 0) {
+        do {
+            done++;
+            to = to ? to + ch->elem_size : to;
+        } while (done < count && chan_attempt(ch, CHAN_RECV, to) == 0);
+    }
+    if (out_count) {
+        *out_count = done;
+    }
+    return err;
+}
+
+size_t cconc_chan_len(const cconc_chan *ch)
+{
+    size_t tail;
+    size_t head;
+    size_t again;
+    size_t from;
+    size_t to;
+    if (!ch || ch->cap == 0) {
+        return 0;
+    }
+    tail = atom_load_acq(&ch->word[CHAN_SEND].at); /* [ring.2] acq: head is read after it */
+    do { /* a pair that was there at one instant */
+        again = tail;
+        head = atom_load_acq(&ch->word[CHAN_RECV].at); /* [ring.2] acq: tail is read after it */
+        tail = atom_load_acq(&ch->word[CHAN_SEND].at); /* [ring.2] acq: as above */
+    } while (((tail ^ again) & ~CHAN_FLAGS) != 0);
+    from = head / CHAN_ONE & ch->index_mask;
+    to = tail / CHAN_ONE & ch->index_mask;
+    if (to == from) {
+        return ((head ^ tail) & ~CHAN_FLAGS) == 0 ? 0 : ch->cap;
+    }
+    return to > from ? to - from : ch->cap - from + to;
+}
+
+size_t cconc_chan_cap(const cconc_chan *ch)
+{
+    return ch ? ch->cap : 0;
+}
+
+void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receivers)
+{
+    size_t senders = 0;
+    size_t receivers = 0;
+    if (ch) {
+        lock_take(&ch->mu);
+        senders = ch->side[CHAN_SEND].queue.count;
+        receivers = ch->side[CHAN_RECV].queue.count;
+        lock_leave(&ch->mu);
+    }
+    if (out_senders) {
+        *out_senders = senders;
+    }
+    if (out_receivers) {
+        *out_receivers = receivers;
+    }
+}

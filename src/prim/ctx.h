@@ -1,0 +1,12 @@
+/* ctx.h - what the files of the context share
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PRIM_CTX_H
+#define PRIM_CTX_H
+
+#include <cconc/base.h>
+
+/* Stop hearing signals for ctx, if it is a signal context; it has ended. */
+void cconc__ctx_signal_leave(cconc_ctx *ctx);
+
+#endif
