@@ -22,11 +22,13 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define CCONC_API __attribute__((__visibility__("default")))
 #define CCONC_NODISCARD __attribute__((__warn_unused_result__))
+#define CCONC_UNUSED __attribute__((__unused__))
 #define CCONC_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #define CCONC_HAS_ATOMIC_BUILTINS 1
 #else
 #define CCONC_API
 #define CCONC_NODISCARD
+#define CCONC_UNUSED
 #define CCONC_PRINTF(text, first)
 #endif
 

@@ -5,7 +5,7 @@
  *           means "no more will come"; what is inside can still be received. Not a byte stream.
  *           The behaviour is that of Go's channels where this header says nothing else; a NULL
  *           channel is never ready.
- * Example   int err = cconc_chan_new(sizeof(struct job), 64, &jobs);   (examples/chan_worker_pool.c)
+ * Example   int err = cconc_chan_new(sizeof(job), 64, &jobs);   (examples/chan_worker_pool.c)
  * Lifetime  new allocates, free releases. No call may be running on the channel when free starts;
  *           elements still inside go to the drop function, if there is one.
  * Threads   Every function, any thread, any time; only free must be alone.
@@ -107,31 +107,31 @@ CCONC_END_DECLS
     struct name {                                                                                  \
         cconc_chan *chan;                                                                          \
     };                                                                                             \
-    static inline int name##_new(struct name *out_typed, size_t cap)                               \
+    CCONC_UNUSED static inline int name##_new(struct name *out_typed, size_t cap)                  \
     {                                                                                              \
         return cconc_chan_new(sizeof(T), cap, &out_typed->chan);                                   \
     }                                                                                              \
-    static inline int name##_send(struct name typed, cconc_ctx *ctx, T elem)                       \
+    CCONC_UNUSED static inline int name##_send(struct name typed, cconc_ctx *ctx, T elem)          \
     {                                                                                              \
         return cconc_chan_send(typed.chan, ctx, &elem);                                            \
     }                                                                                              \
-    static inline int name##_recv(struct name typed, cconc_ctx *ctx, T *out_elem)                  \
+    CCONC_UNUSED static inline int name##_recv(struct name typed, cconc_ctx *ctx, T *out_elem)     \
     {                                                                                              \
         return cconc_chan_recv(typed.chan, ctx, out_elem);                                         \
     }                                                                                              \
-    static inline int name##_try_send(struct name typed, T elem)                                   \
+    CCONC_UNUSED static inline int name##_try_send(struct name typed, T elem)                      \
     {                                                                                              \
         return cconc_chan_try_send(typed.chan, &elem);                                             \
     }                                                                                              \
-    static inline int name##_try_recv(struct name typed, T *out_elem)                              \
+    CCONC_UNUSED static inline int name##_try_recv(struct name typed, T *out_elem)                 \
     {                                                                                              \
         return cconc_chan_try_recv(typed.chan, out_elem);                                          \
     }                                                                                              \
-    static inline int name##_close(struct name typed)                                              \
+    CCONC_UNUSED static inline int name##_close(struct name typed)                                 \
     {                                                                                              \
         return cconc_chan_close(typed.chan);                                                       \
     }                                                                                              \
-    static inline void name##_free(struct name typed)                                              \
+    CCONC_UNUSED static inline void name##_free(struct name typed)                                 \
     {                                                                                              \
         cconc_chan_free(typed.chan);                                                               \
     }                                                                                              \

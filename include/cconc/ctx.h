@@ -9,8 +9,8 @@
  *           free of a cancellable context cancels it. Children, blocked waits and registrations
  *           keep its memory, not its life.
  * Threads   Every function, any thread, any time, as long as the caller has a handle.
- * Blocking  wait, sleep; after_stop_wait and after_free while the function runs. cancel waits for no
- *           callback and no waiter.
+ * Blocking  wait, sleep; after_stop_wait and after_free while the function runs. cancel waits for
+ *           no callback and no waiter.
  * Orders    O1 The cancelling call happens before every return that shows err or cause, and before
  *              the after-func.
  *           O2 The end of an after-func happens before the return of its stop_wait or free.
@@ -89,8 +89,9 @@ CCONC_API CCONC_NODISCARD int cconc_ctx_without_cancel(cconc_ctx *parent, cconc_
  * listed means SIGINT and SIGTERM. Until cancel or the last free, later signals are swallowed, or
  * end the process if flags has CCONC_CTX_SECOND_SIGNAL_EXITS; then the disposition found before is
  * restored, once the last context for that signal is gone.
- * Returns:  as with_cancel; EINVAL also for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, a bad
- *           number or an unknown flag; ENOMEM also if the service cannot start; EMFILE, ENFILE. */
+ * Returns:  as with_cancel; EINVAL also for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, a
+ *           bad number or an unknown flag; ENOMEM also if the service cannot start; EMFILE,
+ *           ENFILE. */
 CCONC_API CCONC_NODISCARD int cconc_ctx_with_signals(cconc_ctx *parent, const int *signals,
                                                      size_t count, uint32_t flags,
                                                      cconc_ctx **out_ctx);
@@ -106,7 +107,8 @@ CCONC_API cconc_ctx *cconc_ctx_until(cconc_ctx_mem *mem, cconc_ctx *parent, int6
 
 /* End ctx and its subtree with ECANCELED; the cause is ECANCELED unless one is there already.
  * Every call, also one that came second, returns when the whole subtree is done.
- * Requires: ctx was made by with_cancel, with_deadline, with_timeout or with_signals, else abort. */
+ * Requires: ctx was made by with_cancel, with_deadline, with_timeout or with_signals, else
+ * abort. */
 CCONC_API void cconc_ctx_cancel(cconc_ctx *ctx);
 
 /* As cancel, with code (0 means ECANCELED) and a message as the cause. The message needs memory of
@@ -165,8 +167,8 @@ CCONC_API CCONC_NODISCARD int cconc_ctx_fd(cconc_ctx *ctx, int *out_fd);
 /* Add a handle to ctx. Returns ctx. */
 CCONC_API cconc_ctx *cconc_ctx_ref(cconc_ctx *ctx);
 
-/* Drop a handle of ctx; the last one cancels it, if it can be cancelled. NULL and background: no-op.
- * More frees than handles abort. */
+/* Drop a handle of ctx; the last one cancels it, if it can be cancelled. NULL and background:
+ * no-op. More frees than handles abort. */
 CCONC_API void cconc_ctx_free(cconc_ctx *ctx);
 
 #if defined(CCONC_HAS_ATOMIC_BUILTINS) && !defined(CCONC_NO_INLINE)

@@ -1,9 +1,9 @@
 /* group.h - tasks with one context, one limit, one first failure and one wait.
  * SPDX-License-Identifier: MIT
  *
- * Model     Tasks run on the executor's threads: a task starts even if all others block for ever, as
- *           long as the system gives threads. The first failure cancels the group's context, is its
- *           cause, and is what wait returns. The behaviour is that of Go's errgroup where this
+ * Model     Tasks run on the executor's threads: a task starts even if all others block for ever,
+ *           as long as the system gives threads. The first failure cancels the group's context, is
+ *           its cause, and is what wait returns. The behaviour is that of Go's errgroup where this
  *           header says nothing else.
  * Example   int err = cconc_group_go(group, ctx, fetch, &job);   (examples/group_fetch_all.c)
  * Lifetime  new allocates; free as soon as every wait and stop is back and one of them was not
@@ -16,7 +16,8 @@
  * Errors    EAGAIN     try_go: at the limit, or a go is queued
  *           ECANCELED, ETIMEDOUT  go: its context ended; nothing will run
  *           EINPROGRESS  wait, stop: its context ended first; somebody must still wait
- *           EDEADLK    wait or stop from a task of the group; go that would leave every task blocked
+ *           EDEADLK    wait or stop from a task of the group; go that would leave every task
+ *           blocked
  *           ENOMEM     no memory, or no thread at all can run the task    EINVAL  fn is NULL
  *           anything else comes from a task and is passed on unchanged.
  * Limits    2^31 - 1 tasks at once. */
@@ -42,7 +43,8 @@ typedef struct cconc_group_opts {
     uint64_t reserved[4];    /* must be zero */
 } cconc_group_opts;
 
-/* One failure. message is the text of fail, or the code in words, and lives as long as the group. */
+/* One failure. message is the text of fail, or the code in words, and lives as long as the
+ * group. */
 typedef struct cconc_group_error {
     int         code;
     const char *message;
@@ -68,8 +70,8 @@ CCONC_API cconc_ctx *cconc_group_ctx(cconc_group *group);
  * raised. Raised, it admits callers blocked in go; lowered, running tasks end first. */
 CCONC_API void cconc_group_set_limit(cconc_group *group, int limit);
 
-/* Start fn(group's context, arg), waiting in order of arrival while the limit is reached. ctx bounds
- * the wait only; the group's own context does not, unless CCONC_GROUP_SKIP.
+/* Start fn(group's context, arg), waiting in order of arrival while the limit is reached. ctx
+ * bounds the wait only; the group's own context does not, unless CCONC_GROUP_SKIP.
  * Returns:  0, EINVAL, ECANCELED, ETIMEDOUT, ENOMEM, EDEADLK.
  * Owns:     on 0 fn runs exactly once with arg; otherwise it never runs and arg is the caller's. */
 CCONC_API CCONC_NODISCARD int cconc_group_go(cconc_group *group, cconc_ctx *ctx, cconc_task_fn fn,

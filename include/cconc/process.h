@@ -26,12 +26,14 @@ CCONC_BEGIN_DECLS
 typedef void *(*cconc_alloc_fn)(size_t size, void *user);
 typedef void (*cconc_free_fn)(void *memory, void *user);
 
-/* Take all memory from alloc_fn and give it back to free_fn, both called with user and under no lock.
+/* Take all memory from alloc_fn and give it back to free_fn, both called with user and under no
+ * lock.
  * Requires: called before the library's first allocation.
  * Returns:  0, EINVAL (one is NULL), EBUSY (memory was already taken). */
 CCONC_API int cconc_set_allocator(cconc_alloc_fn alloc_fn, cconc_free_fn free_fn, void *user);
 
-/* message tells object, fact and number, without a line end: "chan free with 3 blocked receivers". */
+/* message tells object, fact and number, without a line end: "chan free with 3 blocked
+ * receivers". */
 typedef void (*cconc_misuse_fn)(const char *message, void *user);
 
 /* Call hook with user at every misuse that is detected, instead of writing "cconc: message" to
@@ -47,7 +49,8 @@ typedef struct cconc_executor_opts {
 } cconc_executor_opts;
 
 /* Set how executor threads are made.
- * Returns:  0, EINVAL (negative time), EBUSY (a thread has been started since the last shutdown). */
+ * Returns:  0, EINVAL (negative time), EBUSY (a thread has been started since the last
+ *           shutdown). */
 CCONC_API int cconc_set_executor(const cconc_executor_opts *opts);
 
 /* What the executor has done so far; a snapshot, exact when nothing moves. */

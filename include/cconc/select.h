@@ -11,9 +11,10 @@
  * Blocking  select without CCONC_SELECT_TRY, until a case fires.
  * Orders    Those of the case that fired.
  * Progress  Blocked cases queue in order of arrival with plain callers of the same channel.
- * Errors    The code of the case that fired: 0; EPIPE (closed channel); ECANCELED, ETIMEDOUT (done);
- *           ETIMEDOUT (until). Without a case fired: EAGAIN (try form), EDEADLK (nothing could ever
- *           fire), EINVAL (unknown kind or flag, NULL element), ENOMEM (more than 8 cases).
+ * Errors    The code of the case that fired: 0; EPIPE (closed channel); ECANCELED, ETIMEDOUT
+ *           (done); ETIMEDOUT (until). Without a case fired: EAGAIN (try form), EDEADLK (nothing
+ *           could ever fire), EINVAL (unknown kind or flag, NULL element), ENOMEM (more than 8
+ *           cases).
  * Limits    65536 cases, else EINVAL; up to 8 never need memory. */
 #ifndef CCONC_SELECT_H
 #define CCONC_SELECT_H

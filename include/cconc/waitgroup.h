@@ -1,8 +1,8 @@
 /* waitgroup.h - wait until a number of things have been done.
  * SPDX-License-Identifier: MIT
  *
- * Model     A count of things under way; wait returns when it is zero. Rounds follow each other: each
- *           zero ends exactly the waits that began before it. The behaviour is that of Go's
+ * Model     A count of things under way; wait returns when it is zero. Rounds follow each other:
+ *           each zero ends exactly the waits that began before it. The behaviour is that of Go's
  *           sync.WaitGroup where this header says nothing else.
  * Example   cconc_waitgroup wg = CCONC_WAITGROUP_INIT;   (examples/waitgroup_race_fixed.c)
  * Lifetime  The caller's memory; all zeros is a valid waitgroup. Once every wait has returned 0 it
@@ -12,7 +12,8 @@
  * Blocking  wait, until the count is zero or the context ends.
  * Orders    O1 Each done happens before the return of the wait that it releases.
  * Progress  All waiters of a round are released together.
- * Errors    ECANCELED, ETIMEDOUT  the context ended; the count is unchanged, the memory still in use
+ * Errors    ECANCELED, ETIMEDOUT  the context ended; the count is unchanged, the memory still in
+ *           use
  *           ENOMEM  go only: no memory, or no thread could be had    EINVAL  go only: fn is NULL
  * Limits    A count below zero or above 2^31 - 1 aborts with the number. */
 #ifndef CCONC_WAITGROUP_H

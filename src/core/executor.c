@@ -1,24 +1,27 @@
 /* executor.c - the elastic set of threads that runs tasks
  * SPDX-License-Identifier: MIT
  *
- * Idea        As many threads run as there are CPUs. One that sleeps in a wait of the library does not
- *             count (blocking compensation). Tasks that block in the system are noticed because the
- *             queue stops moving: a watch looks at it every millisecond, as long as something is
- *             queued behind busy threads, and lets one more thread in.
+ * Idea        As many threads run as there are CPUs. One that sleeps in a wait of the library does
+ *             not count (blocking compensation). Tasks that block in the system are noticed because
+ *             the queue stops moving: a watch looks at it every millisecond, as long as something
+ *             is queued behind busy threads, and lets one more thread in.
  * Picture               submit, or a runner blocks             its first look at the queue
  *             (none) --------- start -----------> STARTING ---------------------> RUNNING
  *                                                    ^                             |   |
- *              idle for 10 s: ends <--- IDLE --------+ wake                        |   +-> ASLEEP in a wait
+ *              idle for 10 s: ends <--- IDLE --------+ wake                        |   +-> ASLEEP
  *                                         ^                                        |          |
  *                                         +---- nothing queued, or more than CPUs -+ <--------+
  * Invariants  I1 threads = starting + running + idle + asleep.
  *             I2 While something is queued, somebody is starting, or the watch is armed.
- *             I3 At most one thread is starting: nobody is woken while somebody is waking who can take
- *                the work.
- * Locks       mu, rank EXECUTOR: all state here. Tasks run, threads start and wake, with no lock held.
+ *             I3 At most one thread is starting: nobody is woken while somebody is waking who can
+ *                take the work.
+ * Locks       mu, rank EXECUTOR: all state here. Tasks run, threads start and wake, with no lock
+ *             held.
  * Ordering    None but mu's, and [park.1] for the wake of an idle thread.
- * Lifetime    A thread that ends leaves its record to the next one that ends, or to stop(), to join.
- * Rejected    A thread a task: 90 us each. A fixed pool: tasks that wait for each other deadlock. */
+ * Lifetime    A thread that ends leaves its record to the next one that ends, or to stop(), to
+ *             join.
+ * Rejected    A thread a task: 90 us each. A fixed pool: tasks that wait for each other
+ *             deadlock. */
 #include "core/executor.h"
 
 #include "core/list.h"
@@ -34,6 +37,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define EXEC_WATCH_NS INT64_C(1000000)
 #define EXEC_IDLE_NS (10 * PLAT_SECOND)
@@ -62,7 +66,8 @@ static lock mu = LOCK_INIT(RANK_EXECUTOR);
 static exec_task *first;  /* (m) the queue */
 static exec_task *last;   /* (m) */
 static list_link idle = {&idle, &idle}; /* (m) most recently parked first */
-static exec_thread *dead; /* (m) ended, not joined */
+static exec_thread *dead;  /* (m) ended, not joined */
+static exec_thread *spare; /* (m) memory for one more, so that a torn thread can be replaced */
 static struct {
     uint32_t threads;  /* (m) */
     uint32_t idle;     /* (m) */
@@ -167,6 +172,46 @@ static bool exec_is_busy_locked(void)
     return now.queued > 0 || now.threads > now.idle;
 }
 
+/* Keep the memory for the next thread, or give it back. */
+static void exec_put_spare(exec_thread *t)
+{
+    exec_thread *extra = t;
+    lock_take(&mu);
+    if (!spare) {
+        spare = t;
+        extra = NULL;
+    }
+    lock_leave(&mu);
+    cconc__alloc_free(extra);
+}
+
+/* Memory for a thread, zeroed: the spare one if no other is to be had. */
+static exec_thread *exec_get_record(void)
+{
+    exec_thread *t = cconc__alloc(sizeof(*t));
+    if (!t) {
+        lock_take(&mu);
+        t = spare;
+        spare = NULL;
+        lock_leave(&mu);
+        if (t) {
+            memset(t, 0, sizeof(*t));
+        }
+    }
+    return t;
+}
+
+/* Join threads that have ended or were told to, chained by dead. */
+static void exec_join_all(exec_thread *ended)
+{
+    while (ended) {
+        exec_thread *next = ended->dead;
+        cconc__thread_join(&ended->thread);
+        exec_put_spare(ended);
+        ended = next;
+    }
+}
+
 /* Join who ended before, and wait to be joined. */
 static void exec_bury(exec_thread *t)
 {
@@ -177,12 +222,7 @@ static void exec_bury(exec_thread *t)
     dead = t;
     t->dead = NULL;
     lock_leave(&mu);
-    while (before) {
-        exec_thread *next = before->dead;
-        cconc__thread_join(&before->thread);
-        cconc__alloc_free(before);
-        before = next;
-    }
+    exec_join_all(before);
     cconc__quiet_tell();
 }
 
@@ -277,20 +317,22 @@ static void exec_torn(void *arg)
     }
     lock_take(&mu);
     now.running--;
+    lock_leave(&mu);
+    exec_bury(t); /* first: it makes memory for the replacement free */
+    lock_take(&mu);
     move = exec_look_locked(false);
     lock_leave(&mu);
     (void)exec_perform(move);
-    exec_bury(t);
 }
 
 /* Returns false if it failed and there is no other thread either. */
 static bool exec_start(void)
 {
-    exec_thread *t = cconc__alloc(sizeof(*t));
-    exec_move move = {NULL, false, false};
+    exec_thread *t = exec_get_record();
     size_t stack;
     bool started;
     bool alone;
+    bool kick = false;
     lock_take(&mu);
     stack = stack_size;
     if (t) {
@@ -312,12 +354,14 @@ static bool exec_start(void)
     }
     alone = !started && now.threads == 0;
     if (!started && !alone && now.queued > 0) {
-        move.kick = exec_arm_watch_locked(); /* it tries again */
+        kick = exec_arm_watch_locked(); /* it tries again */
     }
     lock_leave(&mu);
-    (void)exec_perform(move);
-    if (!started) {
-        cconc__alloc_free(t);
+    if (kick) {
+        cconc__timer_kick();
+    }
+    if (!started && t) {
+        exec_put_spare(t);
     }
     return !alone;
 }
@@ -333,14 +377,17 @@ static bool exec_perform(exec_move move)
     return !move.start || exec_start();
 }
 
-/* Make room for the watch, once. Returns 0 or ENOMEM. */
+/* Make room for the watch, and the spare, once. Returns 0 or ENOMEM. */
 static int exec_prepare(void)
 {
+    exec_thread *first_spare = cconc__alloc(sizeof(*first_spare));
     bool extra;
-    int err = cconc__timer_reserve();
+    int err = first_spare ? cconc__timer_reserve() : ENOMEM;
     if (err) {
+        cconc__alloc_free(first_spare);
         return err;
     }
+    exec_put_spare(first_spare);
     lock_take(&mu);
     extra = watch_room;
     watch_room = true;
@@ -506,12 +553,12 @@ int cconc__executor_stop(void)
             (void)cconc__parker_unpark(&t->me->parker);
         }
     }
-    while (all) {
-        exec_thread *next = all->dead;
-        cconc__thread_join(&all->thread);
-        cconc__alloc_free(all);
-        all = next;
-    }
+    exec_join_all(all);
+    lock_take(&mu);
+    all = spare;
+    spare = NULL;
+    lock_leave(&mu);
+    cconc__alloc_free(all);
     if (had_room) {
         cconc__timer_unreserve();
     }

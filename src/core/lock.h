@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * A thread takes only a lock of a rank above all it holds, so two of one rank never meet. Checked
- * builds abort with both names where that is broken. Parker mutexes lie below all of this: nothing is
- * called under them. While a lock is held nothing is woken, allocated or called back.
+ * builds abort with both names where that is broken. Parker mutexes lie below all of this: nothing
+ * is called under them. While a lock is held nothing is woken, allocated or called back.
  */
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H

@@ -1,9 +1,9 @@
 /* lot.c - waiters of objects too small to hold a queue
  * SPDX-License-Identifier: MIT
  *
- * Idea        A table of queues, chosen by a hash of the object's address (the parking lot of WebKit).
- *             An object is then one word, static memory of zeros is a valid one, and it may vanish
- *             while its last waker is still at work.
+ * Idea        A table of queues, chosen by a hash of the object's address (the parking lot of
+ *             WebKit). An object is then one word, static memory of zeros is a valid one, and it
+ *             may vanish while its last waker is still at work.
  * Invariants  I1 A node is queued in the bucket of its key.
  * Locks       bucket->mu, rank LOT: its nodes. Wakes come after it.
  * Ordering    None but mu's.

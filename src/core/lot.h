@@ -1,8 +1,8 @@
 /* lot.h - waiters of objects too small to hold a queue, found by the object's address
  * SPDX-License-Identifier: MIT
  *
- * The object's own word says whether anybody waits. Its memory is never touched here: the address is
- * only compared.
+ * The object's own word says whether anybody waits. Its memory is never touched here: the address
+ * is only compared.
  */
 #ifndef CORE_LOT_H
 #define CORE_LOT_H

@@ -1,8 +1,8 @@
 /* misuse.c - errors in words, and the end of a process that misuses the library
  * SPDX-License-Identifier: MIT
  *
- * Idea        Misuse that is cheap to see is told with object, fact and number. The hook may leave by
- *             longjmp, which is why no caller holds a lock when it gets here.
+ * Idea        Misuse that is cheap to see is told with object, fact and number. The hook may leave
+ *             by longjmp, which is why no caller holds a lock when it gets here.
  * Invariants  I1 If the hook returns, the process aborts.
  * Locks       mu, a leaf like a parker's: guards hook, nothing is called under it.
  * Ordering    None but mu's.

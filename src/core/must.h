@@ -1,8 +1,8 @@
 /* must.h - what must hold: of callers, of ourselves, of the control flow
  * SPDX-License-Identifier: MIT
  *
- * MUST tells of misuse by the caller, in all builds, through the misuse hook. CHECK tells of a broken
- * invariant of our own, in checked builds. NEVER stands where control cannot come.
+ * MUST tells of misuse by the caller, in all builds, through the misuse hook. CHECK tells of a
+ * broken invariant of our own, in checked builds. NEVER stands where control cannot come.
  */
 #ifndef CORE_MUST_H
 #define CORE_MUST_H

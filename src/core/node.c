@@ -6,19 +6,20 @@
  *             from 0 to its final value once.
  * Picture     parent --children--> [child] <-> [child] <-> (ring closed by the list itself)
  *                ^                    |
- *                +------ parent ------+     refs: one for all handles, one a child, wait, hook, timer
+ *                +------ parent ------+
  * Invariants  I1 A node that has ended has only descendants that have ended, outside of mu.
- *             I2 state is stored after the cause, the claims of the waits and the hooks: whoever sees
- *                it finds all of that done.
+ *             I2 state is stored after the cause, the claims of the waits and the hooks: whoever
+ *                sees it finds all of that done.
  *             I3 A child keeps its parent's memory; the parent does not keep the child's.
- * Locks       tree->mu, rank CTX: every (m) field of every node of the tree. Timers are disarmed, and
- *             descriptors raised (0004), under it; waits are woken and functions called after it.
- * Ordering    node.1  node_end_one_locked(): store rel -> cconc__node_err(): load acq   cause, and all
- *                     that came before the cancel
- *             ref.1   ref_put(): sub acqrel -> ref_put(): sub acqrel   (lock) every use before the last
- *                     put
- * Lifetime    The lock lies in the root, which every node keeps through its parents. The last put of
- *             a node walks upwards in a loop: a chain of any length needs no stack.
+ * Locks       tree->mu, rank CTX: every (m) field of every node of the tree. Timers are disarmed,
+ *             and descriptors raised (0004), under it; waits are woken and functions called after
+ *             it.
+ * Ordering    node.1  node_end_one_locked(): store rel -> cconc__node_err(): load acq   cause, and
+ *                     all that came before the cancel
+ *             ref.1   ref_put(): sub acqrel -> ref_put(): sub acqrel   (lock) every use before the
+ *                     last put
+ * Lifetime    The lock lies in the root, which every node keeps through its parents. The last put
+ *             of a node walks upwards in a loop: a chain of any length needs no stack.
  * Rejected    A lock a node: 40 bytes each, and two locks of one rank held to cancel (0003). */
 #include "core/node.h"
 
@@ -157,7 +158,11 @@ bool cconc__node_can_end(cconc_ctx *ctx)
 int cconc__node_ask(cconc_ctx *ctx)
 {
     uint32_t found = NODE_ASK;
-    int err = cconc__node_err(cconc__node_source(ctx));
+    cconc_ctx *source = cconc__node_source(ctx);
+    int err = 0;
+    if (source) {
+        err = (int)atom_load_acq(&source->head.state); /* [node.1] acq: as cconc__node_err() */
+    }
     if (!err && plat_clock_now() >= ctx->head.deadline_ns) {
         err = ETIMEDOUT;
     }
@@ -346,6 +351,9 @@ static void node_release(cconc_ctx *ctx)
     if (deadline) {
         cconc__timer_unreserve();
         cconc__cause_unref(deadline->on_time);
+    }
+    if (ctx->head.kind == NODE_SIGNAL) {
+        cconc__cause_unref(LIST_OF(ctx, node_signal, ctx)->on_signal);
     }
     if (ctx->head.kind == NODE_VALUE) {
         node_value *binding = LIST_OF(ctx, node_value, ctx);

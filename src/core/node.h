@@ -1,7 +1,8 @@
 /* node.h - the cancellation tree under contexts
  * SPDX-License-Identifier: MIT
  *
- * Key  (i) immutable after new  (a) atomic  (m) under the tree's lock  (e node.1) published by that edge
+ * Key  (i) immutable after new  (a) atomic  (m) under the tree's lock  (e node.1) published by that
+ *      edge
  */
 #ifndef CORE_NODE_H
 #define CORE_NODE_H
@@ -30,7 +31,7 @@ typedef enum node_kind {
     NODE_DETACHED,   /* without_cancel: never ends */
     NODE_CANCEL,     /* can be cancelled */
     NODE_DEADLINE,   /* a node_deadline: can be cancelled, and has a timer */
-    NODE_SIGNAL,     /* can be cancelled, also by signals */
+    NODE_SIGNAL,     /* a node_signal: can be cancelled, also by signals */
 } node_kind;
 
 /* Why a context ended, with words; shared by all of the subtree that it ended. */
@@ -79,6 +80,12 @@ typedef struct node_deadline {
     node_cause *on_time; /* (i) what to record if the deadline ends it; one reference, or NULL */
 } node_deadline;
 
+/* A context that signals end; the signal service writes the message. */
+typedef struct node_signal {
+    cconc_ctx   ctx;
+    node_cause *on_signal; /* (i) one reference */
+} node_signal;
+
 /* A binding. */
 typedef struct node_value {
     cconc_ctx   ctx;
@@ -90,7 +97,7 @@ typedef struct node_value {
 /* Something else than a wait that follows the end of a context. */
 typedef struct node_hook {
     wait_node node;                           /* w is NULL: that is how it is told from a wait */
-    void (*ended_locked)(struct node_hook *hook); /* (i) under the tree's lock, before err is seen */
+    void (*ended_locked)(struct node_hook *hook); /* (i) under the tree's lock, before err shows */
     void (*ended)(struct node_hook *hook);        /* (i) after it; NULL = nothing to do */
     void (*release)(struct node_hook *hook);      /* (i) with ctx's memory, if it is ctx's own */
 } node_hook;
@@ -105,7 +112,8 @@ int cconc__node_init(cconc_ctx *ctx, cconc_ctx *parent, node_kind kind, node_tre
 /* Put ctx into the tree and arm its timer, or let it be born done with its parent's cause. */
 void cconc__node_link(cconc_ctx *ctx);
 
-/* Give what really ends: ctx, or what is below it if it is a stack context; NULL if nothing ever. */
+/* Give what really ends: ctx, or what is below it if it is a stack context; NULL if nothing
+ * ever. */
 cconc_ctx *cconc__node_source(cconc_ctx *ctx);
 
 /* Give the earliest deadline of ctx. */
@@ -134,8 +142,8 @@ static inline int cconc__node_err(cconc_ctx *ctx)
  * NULL and stays the caller's. */
 void cconc__node_end(cconc_ctx *ctx, int err, int code, node_cause *cause);
 
-/* The same in two steps: the end itself, which may be taken under a lock of lower rank, then the waking
- * and calling, under none. */
+/* The same in two steps: the end itself, which may be taken under a lock of lower rank, then the
+ * waking and calling, under none. */
 typedef struct node_ending {
     wake_batch wakes;
     wake_batch hooks;

@@ -85,7 +85,10 @@ int cconc_shutdown(cconc_ctx *ctx)
         if (err) {
             return err;
         }
-        if (cconc__executor_stop() == 0 && cconc__timer_stop() == 0 && cconc__sigwatch_stop() == 0) {
+        err = cconc__executor_stop();
+        err = err ? err : cconc__timer_stop();
+        err = err ? err : cconc__sigwatch_stop();
+        if (!err) {
             cconc__self_trim();
             return 0;
         }

@@ -6,8 +6,8 @@
  * Invariants  I1 waiting is the length of the queue.
  * Locks       mu, rank QUIET: the queue. is_busy() is asked with no lock held.
  * Ordering    waiting is relaxed. The waiter counts itself, then asks is_busy(), which takes the
- *             lock of each service; a service changes under that lock, then looks at waiting. Whoever
- *             has the lock second sees what the first did.
+ *             lock of each service; a service changes under that lock, then looks at waiting.
+ *             Whoever has the lock second sees what the first did.
  * Lifetime    Waiters leave the queue under mu.
  * Rejected    Polling: a shutdown that sleeps and looks is late or busy. */
 #include "core/quiet.h"

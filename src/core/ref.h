@@ -1,7 +1,8 @@
 /* ref.h - reference counts that saturate
  * SPDX-License-Identifier: MIT
  *
- * A count that was ever driven to REF_STUCK stays there: the object leaks, and is never freed twice.
+ * A count that was ever driven to REF_STUCK stays there: the object leaks, and is never freed
+ * twice.
  */
 #ifndef CORE_REF_H
 #define CORE_REF_H

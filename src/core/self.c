@@ -8,9 +8,9 @@
  *             I2 A free record's parker holds no wake: its owner took each one it was owed.
  * Locks       records_mu, rank SELF: guards free_records and reserve_used.
  * Ordering    None but records_mu's.
- * Lifetime    Records are type-stable until cconc__self_trim(), which shutdown calls when all library
- *             threads are joined. A wait must never fail for lack of a record, so a static reserve
- *             serves the first threads.
+ * Lifetime    Records are type-stable until cconc__self_trim(), which shutdown calls when all
+ *             library threads are joined. A wait must never fail for lack of a record, so a static
+ *             reserve serves the first threads.
  * Rejected    A parker in thread-local storage: it is gone with its thread, wakers come later.
  *             ENOMEM from a wait: every caller of every blocking call would have to handle it. */
 #include "core/self.h"
@@ -19,6 +19,7 @@
 #include "core/must.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/thread.h"
 
 #include <stddef.h>
 
@@ -39,8 +40,8 @@ static void self_thread_ends(plat_tls_slot *slot)
     lock_leave(&records_mu);
 }
 
-/* A record from the list or the reserve, NULL if there is none; *out_fresh tells that its parker was
- * never made. */
+/* A record from the list or the reserve, NULL if there is none; *out_fresh tells that its parker
+ * was never made. */
 static self *self_take(bool *out_fresh)
 {
     self *me;
@@ -91,6 +92,22 @@ self *cconc__self_make(void)
     me->random = (uint64_t)plat_clock_now() ^ ((uint64_t)(uintptr_t)me << 17);
     cconc__tls_set(&me->slot);
     return me;
+}
+
+void cconc__self_enter(self_task *task, const void *owner)
+{
+    self *me = self_get();
+    task->owner = owner;
+    task->outer = me->task;
+    me->task = task;
+    (void)cconc__thread_let_cancel(true);
+}
+
+void cconc__self_exit(void)
+{
+    self *me = self_get();
+    (void)cconc__thread_let_cancel(false);
+    me->task = me->task->outer;
 }
 
 void cconc__self_trim(void)

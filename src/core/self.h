@@ -59,20 +59,10 @@ static inline bool self_runs(const void *owner)
     return task != NULL;
 }
 
-/* Begin and end running task on the calling thread. */
-static inline void self_enter(self_task *task, const void *owner)
-{
-    self *me = self_get();
-    task->owner = owner;
-    task->outer = me->task;
-    me->task = task;
-}
-
-static inline void self_exit(void)
-{
-    self *me = self_get();
-    me->task = me->task->outer;
-}
+/* Begin and end running a user's function as task on the calling library thread, which may be
+ * cancelled meanwhile. */
+void cconc__self_enter(self_task *task, const void *owner);
+void cconc__self_exit(void);
 
 /* A number below bound, evenly distributed but for one part in 2^32 / bound. */
 uint32_t cconc__self_random(self *me, uint32_t bound);

@@ -1,8 +1,8 @@
 /* service.c - a thread of the library that is started on first use and ended by shutdown
  * SPDX-License-Identifier: MIT
  *
- * Idea        One word says who starts or ends the thread; everybody else waits for that to be over,
- *             which takes as long as making a thread does.
+ * Idea        One word says who starts or ends the thread; everybody else waits for that to be
+ *             over, which takes as long as making a thread does.
  * Picture     NONE --start()--> STARTING --> RUNNING --the owner--> STOPPING --join()--> NONE
  * Invariants  I1 One thread at most exists per service.
  * Locks       The service's own lock guards state; threads are made and joined without it.

@@ -2,13 +2,13 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        The handler (plat/signal.c) notes a number and raises a descriptor; this thread waits
- *             on it and ends the contexts. It also accepts every signal that is watched, so that one
- *             arrives even if all threads of the program block it.
+ *             on it and ends the contexts. It also accepts every signal that is watched, so that
+ *             one arrives even if all threads of the program block it.
  * Invariants  I1 A signal is hooked exactly while an added watch has it.
  *             I2 An added watch's context has a handle, and so its memory.
  * Locks       mu, rank SIGNAL: the list and the hooks. Contexts are ended with no lock held.
- * Ordering    heard.1  sigwatch_tell(): store rel -> cconc_ctx_signal(): load acq   the number, before
- *                      the context is seen to have ended
+ * Ordering    heard.1  sigwatch_tell(): store rel -> cconc_ctx_signal(): load acq   the number,
+ *                      before the context is seen to have ended
  * Lifetime    Whatever is about to be ended is kept by a reference taken under mu.
  * Rejected    Doing it on the timer service: its sleep would need a descriptor too (0006). */
 #include "core/sigwatch.h"
@@ -42,7 +42,8 @@ static bool watch_has(const sig_watch *watch, int number)
 /* Write the cause and note the number. Only the first signal of a watch is told. */
 static void sigwatch_tell(sig_watch *watch, int number)
 {
-    (void)snprintf(watch->cause->message, sizeof(watch->cause->message), "%s signal received",
+    node_cause *cause = watch->node->on_signal;
+    (void)snprintf(cause->message, sizeof(cause->message), "%s signal received",
                    cconc__signal_name(number));
     atom_store_rel(&watch->heard, (uint32_t)number); /* [heard.1] rel: before the end is seen */
 }
@@ -55,7 +56,7 @@ static void sigwatch_deliver(int number)
     for (list_link *at = added.next; at != &added; at = at->next) {
         sig_watch *watch = LIST_OF(at, sig_watch, link);
         if (watch_has(watch, number) && atom_load_rlx(&watch->heard) == 0) { /* rlx: own store */
-            ref_get(&watch->ctx->refs);
+            ref_get(&watch->node->ctx.refs);
             watch->next = heard;
             heard = watch;
         }
@@ -63,10 +64,10 @@ static void sigwatch_deliver(int number)
     lock_leave(&mu);
     while (heard) {
         sig_watch *next = heard->next;
-        cconc_ctx *ctx = heard->ctx;
+        node_signal *node = heard->node;
         sigwatch_tell(heard, number);
-        cconc__node_end(ctx, ECANCELED, 0, heard->cause);
-        cconc__node_unref(ctx);
+        cconc__node_end(&node->ctx, ECANCELED, 0, node->on_signal);
+        cconc__node_unref(&node->ctx);
         heard = next;
     }
 }
@@ -245,25 +246,36 @@ bool cconc__sigwatch_is_me(void)
     return is_me;
 }
 
+/* Close the descriptor, if there is one; the service's thread has ended. */
+static void sigwatch_close(void)
+{
+    bool open;
+    lock_take(&mu);
+    open = have_fd;
+    have_fd = false;
+    lock_leave(&mu);
+    if (open) {
+        cconc__signal_listen(NULL);
+        cconc__fd_close(&fd);
+    }
+}
+
 int cconc__sigwatch_stop(void)
 {
+    service_state found;
     lock_take(&mu);
-    if (!list_is_empty(&added) || service_of_signals.state == SERVICE_STARTING ||
-        service_of_signals.state == SERVICE_STOPPING) {
+    found = service_of_signals.state;
+    if (!list_is_empty(&added) || found == SERVICE_STARTING || found == SERVICE_STOPPING) {
         lock_leave(&mu);
         return EBUSY;
     }
-    if (service_of_signals.state == SERVICE_NONE) {
-        lock_leave(&mu);
-        return 0;
+    if (found == SERVICE_RUNNING) {
+        service_of_signals.state = SERVICE_STOPPING;
     }
-    service_of_signals.state = SERVICE_STOPPING;
     lock_leave(&mu);
-    cconc__service_join(&service_of_signals, sigwatch_wake);
-    cconc__signal_listen(NULL);
-    cconc__fd_close(&fd);
-    lock_take(&mu);
-    have_fd = false;
-    lock_leave(&mu);
+    if (found == SERVICE_RUNNING) {
+        cconc__service_join(&service_of_signals, sigwatch_wake);
+    }
+    sigwatch_close();
     return 0;
 }

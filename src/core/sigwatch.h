@@ -1,7 +1,7 @@
 /* sigwatch.h - the signal service: contexts that signals end
  * SPDX-License-Identifier: MIT
  *
- * Key  (i) immutable while added  (m) under the service's lock  (a) atomic
+ * Key  (i) immutable while added  (m) under the service's lock  (a) atomic  (o) the service's own
  */
 #ifndef CORE_SIGWATCH_H
 #define CORE_SIGWATCH_H
@@ -19,9 +19,8 @@ typedef struct sig_watch {
     bool              exits;   /* (i) the second one ends the process */
     bool              added;   /* (m) */
     atom_u32          heard;   /* (a) the number that ended ctx, 0 = none [heard.1] */
-    cconc_ctx        *ctx;     /* (i) what to end; alive while added */
-    node_cause       *cause;   /* (i) one reference; its message is written by the service alone */
-    struct sig_watch *next;    /* by the service's thread alone: those to end now */
+    node_signal      *node;    /* (i) what to end; alive while added */
+    struct sig_watch *next;    /* (o) of the service's thread: those to end now */
 } sig_watch;
 
 /* End watch->ctx at the first of its signals. Returns 0, ENOMEM, EMFILE, ENFILE or EINVAL. */

@@ -1,13 +1,13 @@
 /* spin.c - how long to look before sleeping
  * SPDX-License-Identifier: MIT
  *
- * Idea        To spin for as long as a sleep and wake-up would cost is never worse than twice the best
- *             choice (Karlin, Manasse, McGeoch, Owicki 1990). That cost is measured, not assumed: it
- *             is some microseconds on bare metal and a hundred in a virtual machine. A short phase
- *             of pauses catches a peer that runs on another core; a long phase yields the CPU between
- *             looks, so that a peer that waits for our CPU gets it.
- * Invariants  I1 One CPU: nobody spins.   I2 A thread whose long phases keep failing stops having them,
- *                but for one in SPIN_RETRY, so that a blocked program becomes quiet.
+ * Idea        To spin for as long as a sleep and wake-up would cost is never worse than twice the
+ *             best choice (Karlin, Manasse, McGeoch, Owicki 1990). That cost is measured, not
+ *             assumed: it is some microseconds on bare metal and a hundred in a virtual machine. A
+ *             short phase of pauses catches a peer that runs on another core; a long phase yields
+ *             the CPU between looks, so that a peer that waits for our CPU gets it.
+ * Invariants  I1 One CPU: nobody spins.   I2 A thread whose long phases keep failing stops having
+ *                them, but for one in SPIN_RETRY, so that a blocked program becomes quiet.
  * Locks       None.
  * Ordering    None: what is looked at is ordered by who looks.
  * Lifetime    Spinners lie on stacks.

@@ -1,12 +1,10 @@
 /* spin.h - how long to look before sleeping
  * SPDX-License-Identifier: MIT
  *
- *     spinner s;
- *     for (cconc__spin_begin(&s, me); !ready(); ) {
- *         if (!cconc__spin_again(&s)) {
- *             break;
- *         }
- *     }
+ *     cconc__spin_begin(&s, me);
+ *     do {
+ *         found = look;
+ *     } while (!found && cconc__spin_again(&s));
  *     cconc__spin_end(&s, found);
  */
 #ifndef CORE_SPIN_H

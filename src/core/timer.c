@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        A heap of due times with four children a place, and one thread that sleeps until the
- *             earliest. Only a timer that becomes the earliest wakes it; one that is taken back does
- *             not: the thread may wake for nothing once.
+ *             earliest. Only a timer that becomes the earliest wakes it; one that is taken back
+ *             does not: the thread may wake for nothing once.
  * Invariants  I1 heap[i] is due no earlier than heap[(i - 1) / 4]; heap[i].timer->place == i + 1.
  *             I2 used <= reserved <= room: arming never allocates.
  *             I3 The thread sleeps until sleeps_until at most, and no armed timer is due before it
@@ -282,22 +282,10 @@ bool cconc__timer_is_me(void)
     return is_me;
 }
 
-int cconc__timer_stop(void)
+/* Give the heap back if nobody has room in it. */
+static void timer_release_heap(void)
 {
     timer_entry *old = NULL;
-    lock_take(&mu);
-    if (used > 0 || firing || service_of_timers.state == SERVICE_STARTING ||
-        service_of_timers.state == SERVICE_STOPPING) {
-        lock_leave(&mu);
-        return EBUSY;
-    }
-    if (service_of_timers.state == SERVICE_NONE) {
-        lock_leave(&mu);
-        return 0;
-    }
-    service_of_timers.state = SERVICE_STOPPING;
-    lock_leave(&mu);
-    cconc__service_join(&service_of_timers, cconc__timer_kick);
     lock_take(&mu);
     if (reserved == 0) {
         old = heap;
@@ -306,5 +294,24 @@ int cconc__timer_stop(void)
     }
     lock_leave(&mu);
     cconc__alloc_free(old);
+}
+
+int cconc__timer_stop(void)
+{
+    service_state found;
+    lock_take(&mu);
+    found = service_of_timers.state;
+    if (used > 0 || firing || found == SERVICE_STARTING || found == SERVICE_STOPPING) {
+        lock_leave(&mu);
+        return EBUSY;
+    }
+    if (found == SERVICE_RUNNING) {
+        service_of_timers.state = SERVICE_STOPPING;
+    }
+    lock_leave(&mu);
+    if (found == SERVICE_RUNNING) {
+        cconc__service_join(&service_of_timers, cconc__timer_kick);
+    }
+    timer_release_heap();
     return 0;
 }

@@ -23,7 +23,8 @@ void cconc__timer_unreserve(void);
 bool cconc__timer_arm(timer *due, int64_t due_ns);
 void cconc__timer_kick(void);
 
-/* Take due back. Returns true if it will not fire; false if it was not armed, fires or has fired. */
+/* Take due back. Returns true if it will not fire; false if it was not armed, fires or has
+ * fired. */
 bool cconc__timer_disarm(timer *due);
 
 /* Give the number of armed timers. */

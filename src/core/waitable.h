@@ -22,8 +22,7 @@ struct wait_ops;
 typedef struct wait_case {
     const struct wait_ops *ops;     /* (i) NULL = off */
     void                  *object;  /* (i) */
-    void                  *elem;    /* (i) what is sent, or where to receive */
-    wait_node              node;    /* (q) */
+    wait_node              node;    /* (q) its elem is what is sent, or where to receive */
     size_t                 version; /* (o) from the first look */
     bool                   is_queued; /* (o) dequeue is owed */
 } wait_case;
@@ -40,8 +39,8 @@ typedef struct wait_ops {
     /* Does it have all it needs, an element to send among it? */
     bool (*is_right)(const wait_case *c);
 
-    /* Would it fire now? If not, *out_version changes before it can: two looks that say no with equal
-     * versions mean no at every moment in between. */
+    /* Would it fire now? If not, *out_version changes before it can: two looks that say no with
+     * equal versions mean no at every moment in between. */
     bool (*is_ready)(const wait_case *c, size_t *out_version);
 
     /* Fire without waiting. Returns the code, or EAGAIN. */

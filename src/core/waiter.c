@@ -1,8 +1,8 @@
 /* waiter.c - how a thread blocks
  * SPDX-License-Identifier: MIT
  *
- * Idea        A blocked thread is one waiter on its own stack, whether it waits for one object or for
- *             ten. The first compare-and-swap that moves the claim word off WAITING decides the
+ * Idea        A blocked thread is one waiter on its own stack, whether it waits for one object or
+ *             for ten. The first compare-and-swap that moves the claim word off WAITING decides the
  *             outcome; all others lose, and a loser that had something to give passes it on.
  * Picture             arm()                  claim(kind, index): one CAS wins
  *             (new) --------> WAITING --------------------------------> CLAIMED(kind, index)
@@ -10,16 +10,16 @@
  *                              |   +-- spurious wake: park again            |
  *                              |                                            v
  *                              +-- the owner's own claim ----------> the owner leaves all queues
- *             GRANT, READY, CLOSE by a peer, under the lock of the object; CANCEL by the thread that
- *             ends the context, under its tree's lock; TIMEOUT and SELF by the owner.
+ *             GRANT, READY, CLOSE by a peer, under the lock of the object; CANCEL by the thread
+ *             that ends the context, under its tree's lock; TIMEOUT and SELF by the owner.
  * Invariants  I1 The claim word leaves WAITING once between arm and the next arm.
  *             I2 Each claim that the owner did not win itself posts exactly one wake, and the owner
  *                takes that wake before it leaves: a parker never holds an old one.
  *             I3 A wait is among its context's watchers only while it sleeps, not while it spins:
  *                a spinning owner looks at the context itself.
  * Locks       None of its own; links belong to the lock of the object whose queue it is.
- * Ordering    claim is relaxed: it only picks a winner. [park.1] (parker.c) carries the claim and all
- *             that the winner wrote to the owner; the owner's own claims are its own stores.
+ * Ordering    claim is relaxed: it only picks a winner. [park.1] (parker.c) carries the claim and
+ *             all that the winner wrote to the owner; the owner's own claims are its own stores.
  * Lifetime    The winner touches the waiter and its nodes until it posts, and nothing of them
  *             afterwards: the parker it posts to is type-stable (self.c). Losers look only under a
  *             lock that the owner takes to leave the queue.

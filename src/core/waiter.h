@@ -1,10 +1,11 @@
 /* waiter.h - how a thread blocks: one waiter, whatever it waits for
  * SPDX-License-Identifier: MIT
  *
- * Key  (i) immutable while armed  (a) atomic  (o) only the owner
+ * Key  (i) immutable while armed  (a) atomic  (o) only the owner  (q) under the context's lock
  *
  * A blocking call tries, arms a waiter, enqueues it, parks, settles (STYLE: the one shape). A waker
- * claims under the lock of its object, adds the node to a batch, and wakes the batch after the lock.
+ * claims under the lock of its object, adds the node to a batch, and wakes the batch after the
+ * lock.
  */
 #ifndef CORE_WAITER_H
 #define CORE_WAITER_H
@@ -35,7 +36,7 @@ typedef struct waiter {
     self      *owner;       /* (i) */
     cconc_ctx *ctx;         /* (i) the node whose end ends the wait, or NULL */
     int64_t    deadline_ns; /* (i) the earliest of all deadlines */
-    wait_node  done;        /* our place among ctx's watchers */
+    wait_node  done;        /* (q) our place among ctx's watchers */
 } waiter;
 
 #define CLAIM_BITS 3u
@@ -64,7 +65,8 @@ static inline void wait_node_init(wait_node *node, waiter *w, void *elem, uint32
 
 static inline claim_kind waiter_kind(const waiter *w)
 {
-    return (claim_kind)(atom_load_rlx(&w->claim) & ((1u << CLAIM_BITS) - 1)); /* rlx: see waiter.c */
+    uint32_t claim = atom_load_rlx(&w->claim); /* rlx: see waiter.c */
+    return (claim_kind)(claim & ((1u << CLAIM_BITS) - 1));
 }
 
 static inline uint32_t waiter_index(const waiter *w)
@@ -72,8 +74,8 @@ static inline uint32_t waiter_index(const waiter *w)
     return atom_load_rlx(&w->claim) >> CLAIM_BITS; /* rlx: see waiter.c */
 }
 
-/* Decide how w's wait ends. Returns false if that is decided already. A winner that is not the owner
- * then wakes it, exactly once; until then the waiter's memory stays. */
+/* Decide how w's wait ends. Returns false if that is decided already. A winner that is not the
+ * owner then wakes it, exactly once; until then the waiter's memory stays. */
 static inline bool waiter_claim(waiter *w, claim_kind kind, uint32_t index)
 {
     uint32_t found = CLAIM_WAITING;
@@ -85,8 +87,8 @@ static inline bool waiter_claim(waiter *w, claim_kind kind, uint32_t index)
  * may_spin. Afterwards waiter_kind tells who won; the node at the context is out of its queue. */
 void cconc__waiter_park(waiter *w, bool may_spin);
 
-/* Take w out of the wait by the owner's own decision. Returns false if somebody else had decided; the
- * wake has then been taken, and waiter_kind tells. */
+/* Take w out of the wait by the owner's own decision. Returns false if somebody else had decided;
+ * the wake has then been taken, and waiter_kind tells. */
 bool cconc__waiter_withdraw(waiter *w);
 
 /* The owner has found that somebody else decided: take the wake that is on its way. */

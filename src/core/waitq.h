@@ -3,8 +3,8 @@
  *
  * Key  (i) immutable while queued  (q) under the lock of the queue's object
  *
- * A node lies on the stack of the thread that waits. It leaves its queue by the claimer's hand or by
- * its owner's, both under the lock.
+ * A node lies on the stack of the thread that waits. It leaves its queue by the claimer's hand or
+ * by its owner's, both under the lock.
  */
 #ifndef CORE_WAITQ_H
 #define CORE_WAITQ_H

@@ -1,13 +1,17 @@
 /* fd.c - a descriptor that is readable from the moment it is raised
  * SPDX-License-Identifier: MIT
  *
- * Idea        An eventfd where there is one, else a pipe. Readiness is a level: it stays until taken.
+ * Idea        An eventfd where there is one, else a pipe. Readiness is a level: it stays until
+ *             taken.
  * Invariants  I1 Neither end ever blocks its user; a full pipe is readable already.
+ *             I2 None of these is a cancellation point: some are called under a lock.
  * Locks       None.
  * Ordering    None: the kernel orders write before read.
  * Lifetime    The caller's.
  * Rejected    A socket pair: two buffers for one bit. */
 #include "plat/fd.h"
+
+#include "plat/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,16 +61,19 @@ int cconc__fd_open(plat_fd *fd)
 
 void cconc__fd_close(plat_fd *fd)
 {
+    bool could = cconc__thread_let_cancel(false);
     int saved = errno;
     (void)close(fd->read_end);
     if (fd->write_end != fd->read_end) {
         (void)close(fd->write_end);
     }
     errno = saved;
+    (void)cconc__thread_let_cancel(could);
 }
 
 void cconc__fd_raise(int write_end)
 {
+    bool could = cconc__thread_let_cancel(false);
     int saved = errno;
     uint64_t one = 1;
     ssize_t written;
@@ -74,6 +81,7 @@ void cconc__fd_raise(int write_end)
         written = write(write_end, &one, sizeof(one));
     } while (written < 0 && errno == EINTR);
     errno = saved;
+    (void)cconc__thread_let_cancel(could);
 }
 
 void cconc__fd_await(plat_fd *fd)

@@ -1,12 +1,13 @@
 /* mutex.c - mutual exclusion, and the one timed wait of the library
  * SPDX-License-Identifier: MIT
  *
- * Idea        Every deadline of the library ends in cconc__cond_wait. How a condition variable gets a
- *             monotonic deadline differs, so there is one strategy a build:
+ * Idea        Every deadline of the library ends in cconc__cond_wait. How a condition variable gets
+ *             a monotonic deadline differs, so there is one strategy a build:
  *               CONDATTR   the condition variable's clock is set, and read back, at init (default)
  *               CLOCKWAIT  pthread_cond_clockwait
  *               RELATIVE   pthread_cond_timedwait_relative_np (macOS)
- *               REALTIME   a realtime deadline, in slices of at most a second, so that a step of the
+ *               REALTIME   a realtime deadline, in slices of at most a second, so that a step of
+ *               the
  *                          wall clock delays a wake-up by one slice at most
  * Invariants  I1 The answer "deadline has passed" comes from the monotonic clock alone, never from
  *                the return code of a wait: some platforms time out early, some cannot time out.
@@ -21,8 +22,9 @@
 #include <time.h>
 
 #include "plat/clock.h"
+#include "plat/thread.h"
 
-#if !defined(CCONC_WAIT_CONDATTR) && !defined(CCONC_WAIT_CLOCKWAIT) &&                              \
+#if !defined(CCONC_WAIT_CONDATTR) && !defined(CCONC_WAIT_CLOCKWAIT) &&                             \
     !defined(CCONC_WAIT_RELATIVE) && !defined(CCONC_WAIT_REALTIME)
 #if defined(__APPLE__)
 #define CCONC_WAIT_RELATIVE 1
@@ -53,7 +55,8 @@ void cconc__mutex_lock_slow(plat_mutex *mu)
 }
 
 #if defined(CCONC_WAIT_CONDATTR)
-/* Trust nothing: set the clock, then read it back into a variable that holds an impossible value. */
+/* Trust nothing: set the clock, then read it back into a variable that holds an impossible
+ * value. */
 static int cond_attr_monotonic(pthread_condattr_t *attr)
 {
     clockid_t got = (clockid_t)-1;
@@ -137,9 +140,8 @@ static void cond_wait_once(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
 
 bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
 {
-    int cancel_state;
+    bool could = cconc__thread_let_cancel(false);
     bool in_time = true;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     if (deadline_ns == PLAT_NEVER) {
         (void)pthread_cond_wait(&cond->c, &mu->m);
     } else {
@@ -148,6 +150,6 @@ bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
             cond_wait_once(cond, mu, deadline_ns);
         }
     }
-    (void)pthread_setcancelstate(cancel_state, NULL);
+    (void)cconc__thread_let_cancel(could);
     return in_time;
 }

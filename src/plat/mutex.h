@@ -46,8 +46,9 @@ int  cconc__cond_init(plat_cond *cond);
 void cconc__cond_destroy(plat_cond *cond);
 void cconc__cond_signal(plat_cond *cond);
 
-/* Wait until signalled, or until deadline_ns on the monotonic clock; may return early without cause.
- * mu is held before and after. No cancellation point. Returns false if the deadline has passed. */
+/* Wait until signalled, or until deadline_ns on the monotonic clock; may return early without
+ * cause. mu is held before and after. No cancellation point. Returns false if the deadline has
+ * passed. */
 bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns);
 
 #endif

@@ -18,8 +18,8 @@
  * Lifetime    The waker's mutex and signal come after the exchange that lets the owner go, so a
  *             parker must outlive its owner's wait: parkers are type-stable (core/self.c). A signal
  *             that comes late wakes the next owner for nothing, which the loop absorbs.
- * Rejected    A semaphore: no monotonic deadline in POSIX. Signalling under mu: the owner wakes only
- *             to wait for mu. */
+ * Rejected    A semaphore: no monotonic deadline in POSIX. Signalling under mu: the owner wakes
+ *             only to wait for mu. */
 #include "plat/parker.h"
 
 int cconc__parker_init(parker *p)

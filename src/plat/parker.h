@@ -1,8 +1,8 @@
 /* parker.h - how one thread sleeps, and how another wakes it
  * SPDX-License-Identifier: MIT
  *
- * One parker a thread: one mutex, one condition variable, one state word. A wake is kept until it is
- * taken; there is at most one. Only the owner parks and polls, anybody unparks.
+ * One parker a thread: one mutex, one condition variable, one state word. A wake is kept until it
+ * is taken; there is at most one. Only the owner parks and polls, anybody unparks.
  */
 #ifndef PARKER_H
 #define PARKER_H
@@ -17,7 +17,7 @@ typedef struct parker {
     atom_u32   state;      /* (a) EMPTY, PARKED or WOKEN [park.1] */
     int64_t    posted_ns;  /* (e park.1) when a waker saw the owner asleep; 0 = it did not */
     plat_mutex mu;         /* a leaf: nothing is called under it but the condition variable */
-    plat_cond  cond;       /* only the owner waits on it */
+    plat_cond  cond;       /* (o) only the owner waits on it */
 } parker;
 
 enum {

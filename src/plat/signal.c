@@ -14,7 +14,8 @@
  *             target = -1     inside = 1        A  target = -1         C  inside = 1
  *             inside? 0       target? 7         B  inside?             D  target?
  *             fd 7 closes     writes to 7          B reads 0, so B is before C, so D reads -1
- *             sig.2  signal_handler(): swap rel -> cconc__signal_take(): swap acq    (lock) the note
+ *             sig.2  signal_handler(): swap rel -> cconc__signal_take(): swap acq    (lock) the
+ *                    note
  * Lifetime    The arrays are static; a handler may run at any time after its signal was hooked.
  * Rejected    A thread in sigwait: it needs the signal blocked in every other thread. */
 #include "plat/signal.h"
@@ -75,7 +76,8 @@ static void signal_handler(int number)
 {
     uint32_t to;
     (void)atom_add_sc(&inside, 1); /* [sig.1] C: before D reads target */
-    if (atom_load_rlx(&exits[number]) > 0 && atom_add_rlx(&exit_arrivals, 1) > 0) { /* rlx: counts */
+    /* rlx: counts, nothing behind them */
+    if (atom_load_rlx(&exits[number]) > 0 && atom_add_rlx(&exit_arrivals, 1) > 0) {
         _exit(128 + number);
     }
     (void)atom_swap_rel(&arrived[number], 1); /* [sig.2] rel: the note */

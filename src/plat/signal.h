@@ -1,8 +1,8 @@
 /* signal.h - hearing of signals outside of signal handlers
  * SPDX-License-Identifier: MIT
  *
- * While a signal is hooked its arrivals are noted and the descriptor given to cconc__signal_listen is
- * raised. Hook and unhook are called by one thread at a time.
+ * While a signal is hooked its arrivals are noted and the descriptor given to cconc__signal_listen
+ * is raised. Hook and unhook are called by one thread at a time.
  */
 #ifndef PLAT_SIGNAL_H
 #define PLAT_SIGNAL_H
@@ -25,8 +25,8 @@ bool cconc__signal_may_hook(int number);
 /* Give its name in words, such as "interrupt"; "signal" where there is none. */
 const char *cconc__signal_name(int number);
 
-/* From now on raise fd when a hooked signal arrives; NULL: no longer, and wait until no handler still
- * could. */
+/* From now on raise fd when a hooked signal arrives; NULL: no longer, and wait until no handler
+ * still could. */
 void cconc__signal_listen(const plat_fd *fd);
 
 /* Note arrivals of number, keeping its disposition; undo that. Returns 0 or EINVAL. */

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        A library thread is invisible to the program's signals: it is made with all of them
- *             blocked, and the creator's mask is put back exactly. The synchronous faults stay open:
- *             a fault raised while blocked kills the process without its handler. A task that ends
- *             its thread is noticed by a cleanup handler.
+ *             blocked, and the creator's mask is put back exactly. The synchronous faults stay
+ *             open: a fault raised while blocked kills the process without its handler. A task that
+ *             ends its thread is noticed by a cleanup handler.
  * Invariants  I1 The creator's mask is the same before and after.
  * Locks       None.
  * Ordering    None: thread creation and join order what lies before and after them.
@@ -42,8 +42,7 @@ static void thread_set_name(const char *name)
 static void *thread_main(void *arg)
 {
     plat_thread *thread = arg;
-    int cancel_state;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    (void)cconc__thread_let_cancel(false);
     thread_set_name(thread->name);
     pthread_cleanup_push(thread->torn, thread->arg);
     thread->run(thread->arg);
@@ -90,5 +89,14 @@ int cconc__thread_start(plat_thread *thread, size_t stack_size)
 
 void cconc__thread_join(plat_thread *thread)
 {
+    bool was = cconc__thread_let_cancel(false);
     (void)pthread_join(thread->id, NULL);
+    (void)cconc__thread_let_cancel(was);
+}
+
+bool cconc__thread_let_cancel(bool on)
+{
+    int was;
+    (void)pthread_setcancelstate(on ? PTHREAD_CANCEL_ENABLE : PTHREAD_CANCEL_DISABLE, &was);
+    return was == PTHREAD_CANCEL_ENABLE;
 }

@@ -5,6 +5,7 @@
 #define PLAT_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PLAT_THREAD_NAME_BYTES 16 /* with the zero; what Linux keeps of a name */
@@ -17,12 +18,16 @@ typedef struct plat_thread {
     void *arg;
 } plat_thread;
 
-/* Start a thread that calls run(arg), with the name and stack size given (0 = the platform's). It has
- * all signals blocked but the synchronous faults, and cancellation disabled. Fill in name, run, torn
- * and arg first; thread stays in use until joined. Returns 0, or EAGAIN if there can be no thread. */
+/* Start a thread that calls run(arg), with the name and stack size given (0 = the platform's). It
+ * has all signals blocked but the synchronous faults, and cancellation disabled. Fill in name, run,
+ * torn and arg first; thread stays in use until joined. Returns 0, or EAGAIN if there can be no
+ * thread. */
 int cconc__thread_start(plat_thread *thread, size_t stack_size);
 
-/* Wait for its end. */
+/* Wait for its end. No cancellation point. */
 void cconc__thread_join(plat_thread *thread);
+
+/* Let the calling thread be cancelled, or not. Returns what was. */
+bool cconc__thread_let_cancel(bool on);
 
 #endif

@@ -1,9 +1,9 @@
 /* tls.c - one record a thread, with a call when the thread ends
  * SPDX-License-Identifier: MIT
  *
- * Idea        A thread-local variable for reading, a pthread key for its destructor. The key is made
- *             on first use. A destructor of somebody else may use the library after ours ran; a slot
- *             is then set anew, and the system calls us once more.
+ * Idea        A thread-local variable for reading, a pthread key for its destructor. The key is
+ *             made on first use. A destructor of somebody else may use the library after ours ran;
+ *             a slot is then set anew, and the system calls us once more.
  * Invariants  I1 The variable and the key hold the same pointer, where there is a key.
  * Locks       The system's once.
  * Ordering    None: pthread_once orders the key.

@@ -1,16 +1,17 @@
 /* after.c - functions that run when a context is done
  * SPDX-License-Identifier: MIT
  *
- * Idea        A hook among the context's watchers. The end of the context hands it to the timer service
- *             as a timer that is due now, which needs no memory; the service passes it to the executor,
- *             or runs it itself if there is no thread to be had.
+ * Idea        A hook among the context's watchers. The end of the context hands it to the timer
+ *             service as a timer that is due now, which needs no memory; the service passes it to
+ *             the executor, or runs it itself if there is no thread to be had.
  * Picture     QUEUED --stop--> STOPPED
  *                |
  *                +--the context ends--> FIRED --fn has returned--> DONE
  * Invariants  I1 QUEUED is left once, under the tree's lock: by one stop, or by the end.
  *             I2 While FIRED the registration has a reference of its own.
  * Locks       The tree's: leaving QUEUED. The lot's: DONE and those who wait for it.
- * Ordering    after.1  after_finish(): store rel -> cconc_after_stop_wait(): load acq   fn's effects
+ * Ordering    after.1  after_finish(): store rel -> cconc_after_stop_wait(): load acq   fn's
+ *                      effects
  * Lifetime    One reference for the user's handle, one while FIRED. The context is kept throughout.
  * Rejected    Running fn inside cancel: it would run under whatever the canceller holds. */
 #include <cconc/ctx.h>
@@ -31,13 +32,13 @@ enum { AFTER_QUEUED, AFTER_STOPPED, AFTER_FIRED, AFTER_DONE };
 /* Key  (i) immutable after new  (a) atomic  (m) under the tree's lock */
 struct cconc_after {
     node_hook      hook;  /* (m) */
-    exec_task      task;
-    timer          due;   /* carries it to the service */
+    exec_task      task;  /* (m) */
+    timer          due;   /* (m) carries it to the service */
     cconc_ctx     *ctx;   /* (i) one reference */
     cconc_after_fn fn;    /* (i) */
     void          *arg;   /* (i) */
     atom_u32       state; /* (a) [after.1] */
-    ref            refs;
+    ref            refs;  /* (a) */
 };
 
 static void after_unref(cconc_after *after)
@@ -69,9 +70,9 @@ static void after_run(exec_task *task)
 {
     cconc_after *after = LIST_OF(task, cconc_after, task);
     self_task frame;
-    self_enter(&frame, after);
+    cconc__self_enter(&frame, after);
     after->fn(after->arg);
-    self_exit();
+    cconc__self_exit();
     after_finish(after);
 }
 
@@ -87,6 +88,7 @@ static void after_due(timer *due)
 static void after_ended_locked(node_hook *hook)
 {
     cconc_after *after = LIST_OF(hook, cconc_after, hook);
+    cconc__lock_assert_held(&after->ctx->tree->mu);
     atom_store_rlx(&after->state, AFTER_FIRED); /* rlx: read by others for DONE alone */
     ref_get(&after->refs);
 }

@@ -1,8 +1,8 @@
 /* chan.c - how channels work: their life, and the calls
  * SPDX-License-Identifier: MIT
  *
- * Idea        A buffered channel is a lock-free ring (chan_ring.c) with a queue of blocked callers a
- *             direction (chan_queue.c). With capacity 0 there is no ring, and two callers meet
+ * Idea        A buffered channel is a lock-free ring (chan_ring.c) with a queue of blocked callers
+ *             a direction (chan_queue.c). With capacity 0 there is no ring, and two callers meet
  *             (chan_meet.c). What is common lies here: try, and where that would have to wait, look
  *             for a moment, then block in the one shape of the library.
  * Invariants  I1 Once closed, nothing goes in and no unclaimed waiter stays queued.

@@ -41,7 +41,7 @@ static inline chan_dir chan_other(chan_dir dir)
 /* The blocked callers of one direction. */
 typedef struct chan_side {
     waitq queue;  /* (m) */
-    bool  waking; /* (m) one was told READY and will call chan_arrive(): wake nobody else */
+    bool  waking; /* (m) one was told READY and will report back: wake nobody else */
 } chan_side;
 
 typedef struct chan_word {
@@ -68,8 +68,8 @@ struct cconc_chan {
 /* Copy one element. to may be NULL: it is thrown away. */
 void cconc__chan_copy(const cconc_chan *ch, void *to, const void *from);
 
-/* chan_ring.c: move one element by the lock-free ring. Returns 0; EAGAIN full or empty; EPIPE closed;
- * EBUSY if the lock must be taken. *out_wake: the other direction wants a wake. */
+/* chan_ring.c: move one element by the lock-free ring. Returns 0; EAGAIN full or empty; EPIPE
+ * closed; EBUSY if the lock must be taken. *out_wake: the other direction wants a wake. */
 int cconc__chan_ring_try(cconc_chan *ch, chan_dir dir, void *elem, bool *out_wake);
 
 /* The same on behalf of a queued waiter, with mu held and CHAN_DIRECT set; the slot is ready. */

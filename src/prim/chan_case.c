@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        What a plain call does, taken apart for select: look, fire, queue, leave.
- * Invariants  I1 A direction that is not ready stays so while the word that would make it ready keeps
- *                its position and its closed flag: that is the version.
+ * Invariants  I1 A direction that is not ready stays so while the word that would make it ready
+ *                keeps its position and its closed flag: that is the version.
  * Locks       None taken here.
  * Ordering    The edges of chan_ring.c and chan_meet.c.
  * Lifetime    The case lies in the select that runs.
@@ -14,14 +14,16 @@
 static size_t case_version(const cconc_chan *ch, chan_dir dir)
 {
     chan_dir watched = ch->cap == 0 ? dir : chan_other(dir);
-    return atom_load_acq(&ch->word[watched].at) & ~CHAN_FLAGS; /* [ring.2] [meet.1] acq: read first */
+    /* [ring.2] [meet.1] acq: read before the look */
+    return atom_load_acq(&ch->word[watched].at) & ~CHAN_FLAGS;
 }
 
 static bool case_is_ready(const cconc_chan *ch, chan_dir dir, size_t *out_version)
 {
     size_t word;
     *out_version = case_version(ch, dir);
-    word = atom_load_acq(&ch->word[CHAN_SEND].at); /* [ring.2] [meet.1] acq: what came before close */
+    /* [ring.2] [meet.1] acq: what came before close */
+    word = atom_load_acq(&ch->word[CHAN_SEND].at);
     if (word & CHAN_CLOSED) {
         return true;
     }
@@ -34,7 +36,7 @@ static bool case_is_ready(const cconc_chan *ch, chan_dir dir, size_t *out_versio
 static bool send_is_right(const wait_case *c)
 {
     const cconc_chan *ch = c->object;
-    return c->elem || ch->elem_size == 0;
+    return c->node.elem || ch->elem_size == 0;
 }
 
 static bool recv_is_right(const wait_case *c)
@@ -55,12 +57,12 @@ static bool recv_is_ready(const wait_case *c, size_t *out_version)
 
 static int send_try(wait_case *c)
 {
-    return chan_attempt(c->object, CHAN_SEND, c->elem);
+    return chan_attempt(c->object, CHAN_SEND, c->node.elem);
 }
 
 static int recv_try(wait_case *c)
 {
-    return chan_attempt(c->object, CHAN_RECV, c->elem);
+    return chan_attempt(c->object, CHAN_RECV, c->node.elem);
 }
 
 static wait_queued send_enqueue(wait_case *c, waiter *w)

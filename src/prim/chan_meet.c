@@ -2,14 +2,15 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        Whoever comes second finds the other one queued, claims it, and copies the element
- *             straight from one caller's memory to the other's. Both queues are never full of willing
- *             waiters at once.
+ *             straight from one caller's memory to the other's. Both queues are never full of
+ *             willing waiters at once.
  * Invariants  I1 word[dir] has CHAN_WAKE iff the other direction's queue is not empty; its position
  *                changes whenever that queue grows.
  *             I2 A waiter is matched with the oldest willing one that is not itself.
- * Locks       mu, rank CHAN: matching. The copy and the wake come after it: the claim keeps the memory.
- * Ordering    meet.1  meet_note_locked(): store rel -> cconc__chan_meet_attempt(): load acq   what came
- *                     before close; a flag that is there is looked at again under mu
+ * Locks       mu, rank CHAN: matching. The copy and the wake come after it: the claim keeps the
+ *             memory.
+ * Ordering    meet.1  meet_note_locked(): store rel -> cconc__chan_meet_attempt(): load acq   what
+ *                     came before close; a flag that is there is looked at again under mu
  *             [park.1] (parker.c) carries the element to a receiver, and the receive to its sender.
  * Lifetime    See waiter.c.
  * Rejected    A slot in the channel for the element: two copies, and a state to clean up. */
@@ -32,13 +33,14 @@ static void meet_note_locked(cconc_chan *ch, chan_dir dir, bool grown)
     atom_store_rel(&ch->word[dir].at, word); /* [meet.1] rel: what came before */
 }
 
-static bool meet_is_closed_locked(const cconc_chan *ch)
+static bool meet_is_closed_locked(cconc_chan *ch)
 {
+    cconc__lock_assert_held(&ch->mu);
     return (atom_load_rlx(&ch->word[CHAN_SEND].at) & CHAN_CLOSED) != 0; /* rlx: set under mu only */
 }
 
-/* The oldest waiter of dir that is not w and still waits; NULL if there is none. Those that have been
- * claimed elsewhere leave the queue on the way. */
+/* The oldest waiter of dir that is not w and still waits; NULL if there is none. Those that have
+ * been claimed elsewhere leave the queue on the way. */
 static wait_node *meet_find_locked(cconc_chan *ch, chan_dir dir, const waiter *w)
 {
     waitq *queue = &ch->side[dir].queue;

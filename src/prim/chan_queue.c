@@ -1,20 +1,22 @@
 /* chan_queue.c - the blocked callers of a buffered channel
  * SPDX-License-Identifier: MIT
  *
- * Idea        A blocked caller is told READY and tries again like anybody else, so that a running caller
- *             may drain or fill the ring while it wakes; until it has come back (arrive) nobody else
- *             is woken: one wake for a batch. Whoever has waited CHAN_AGED_NS at the head is served
- *             directly: others are kept off the ring by CHAN_DIRECT, and the next element or slot is
- *             moved on its behalf.
- * Invariants  I1 CHAN_WAKE is set in the other direction's word iff the queue is not empty and nobody
- *                is waking, or CHAN_DIRECT is set; whoever sets it looks at the ring afterwards.
+ * Idea        A blocked caller is told READY and tries again like anybody else, so that a running
+ *             caller may drain or fill the ring while it wakes; until it has come back (arrive)
+ *             nobody else is woken: one wake for a batch. Whoever has waited CHAN_AGED_NS at the
+ *             head is served directly: others are kept off the ring by CHAN_DIRECT, and the next
+ *             element or slot is moved on its behalf.
+ * Invariants  I1 CHAN_WAKE is set in the other direction's word iff the queue is not empty and
+ *                nobody is waking, or CHAN_DIRECT is set; whoever sets it looks at the ring
+ *                afterwards.
  *             I2 CHAN_DIRECT is set only while the queue is not empty.
  *             I3 Each READY is followed by one arrive.
  * Locks       mu, rank CHAN. Batches are woken after it.
  * Ordering    queue.1  queue_flag_locked(): or acqrel, and acqrel -> queue_flag_locked(): or acqrel
  *                      (lock) the flags are one word with the position, see chan_ring.c
  * Lifetime    See waiter.c: nodes lie on the stacks of their waiters.
- * Rejected    Handing over every element directly: each costs a wake-up, and the ring never fills. */
+ * Rejected    Handing over every element directly: each costs a wake-up, and the ring never
+ *             fills. */
 #include "prim/chan.h"
 
 #include "core/must.h"
@@ -44,8 +46,9 @@ static void queue_flag_locked(cconc_chan *ch, chan_dir dir, size_t flag, bool on
     }
 }
 
-static bool queue_is_direct_locked(const cconc_chan *ch, chan_dir dir)
+static bool queue_is_direct_locked(cconc_chan *ch, chan_dir dir)
 {
+    cconc__lock_assert_held(&ch->mu);
     return (atom_load_rlx(&ch->word[dir].at) & CHAN_DIRECT) != 0; /* rlx: changed under mu only */
 }
 

@@ -1,30 +1,30 @@
 /* chan_ring.c - the ring of a buffered channel, without a lock
  * SPDX-License-Identifier: MIT
  *
- * Idea        Each slot carries a stamp that says whose turn it is (Vyukov's bounded queue, with laps in
- *             the positions as crossbeam has them). A caller takes a slot by moving its direction's
- *             word, copies, and stamps the slot for the other direction. That anybody waits is a flag
- *             in the same word, so taking the slot and learning that somebody must be woken are one
- *             step: no fence between a store and a load is needed.
- * Picture     cap 4, after 6 sends and 3 receives; a stamp is the position whose turn it is, * = full
- *             slot        0        1        2        3
- *             stamp    [ 4* ]   [ 5* ]   [ 6  ]   [ 3* ]
- *             word[CHAN_RECV] -> 3       word[CHAN_SEND] -> 6
- *             A sleeper and a peer, on the one word:
+ * Idea        Each slot carries a stamp that says whose turn it is (Vyukov's bounded queue, with
+ *             laps in the positions as crossbeam has them). A caller takes a slot by moving its
+ *             direction's word, copies, and stamps the slot for the other direction. That anybody
+ *             waits is a flag in the same word, so taking the slot and learning that somebody must
+ *             be woken are one step: no fence between a store and a load is needed.
+ * Picture     cap 4, after 6 sends and 3 receives; a stamp is the position whose turn it is, * =
+ *             full slot        0        1        2        3 stamp    [ 4* ]   [ 5* ]   [ 6  ]   [
+ *             3* ] word[CHAN_RECV] -> 3       word[CHAN_SEND] -> 6 A sleeper and a peer, on the one
+ *             word:
  *               the sleeper's or comes first: the peer's move finds the flag, and wakes.
- *               the peer's move comes first: the sleeper's or finds the position moved, and tries again.
+ *               the peer's move comes first: the sleeper's or finds the position moved, and tries
+ *               again.
  * Invariants  I1 word[CHAN_SEND] is between word[CHAN_RECV] and one lap further.
  *             I2 Once CHAN_CLOSED is set, word[CHAN_SEND] keeps its position.
  *             I3 While CHAN_DIRECT is set in a word, its position moves under mu alone.
  * Locks       mu for the flags, and for moving on behalf of a waiter.
- * Ordering    ring.1  ring_pass(): store rel -> ring_turn(): load acq   the element, or that the slot
- *                     has been read
- *             ring.2  ring_take(): cas acq, cconc_chan_close(): or acqrel -> ring_word(): load acq
+ * Ordering    ring.1  ring_pass(): store rel -> ring_turn(): load acq   the element, or that the
+ *                     slot has been read
+ *             ring.2  cconc_chan_close(): or acqrel -> ring_word(): load acq, ring_try(): cas acq
  *                     what came before close
  * Lifetime    A caller touches a slot between its move and its stamp, the channel until it returns.
- * Rejected    One lock for the ring: 17 ns an operation where nobody waits, and convoys (0001). Length
- *             and closed bit in two words: a reader could pair an old length 0 with a new closed bit
- *             and report EPIPE while an element is inside. */
+ * Rejected    One lock for the ring: 17 ns an operation where nobody waits, and convoys (0001).
+ *             Length and closed bit in two words: a reader could pair an old length 0 with a new
+ *             closed bit and report EPIPE while an element is inside. */
 #include "prim/chan.h"
 
 #include "core/must.h"

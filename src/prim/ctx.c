@@ -1,8 +1,8 @@
 /* ctx.c - how contexts are made, ended and read
  * SPDX-License-Identifier: MIT
  *
- * Idea        The tree is core/node.c; here are its users' calls. A context that hangs below nothing
- *             that can end is the root of a tree of its own.
+ * Idea        The tree is core/node.c; here are its users' calls. A context that hangs below
+ *             nothing that can end is the root of a tree of its own.
  * Invariants  I1 Only cancel, deadline and signal contexts are ended by their users.
  *             I2 A context with a handle is in its tree, or was born done, or can never end.
  * Locks       None taken here; see node.c.

@@ -1,13 +1,15 @@
 /* ctx_fd.c - a descriptor that follows a context
  * SPDX-License-Identifier: MIT
  *
- * Idea        A hook among the context's watchers raises the descriptor as part of the end, before err
- *             can be seen: whoever sees err finds it readable.
+ * Idea        A hook among the context's watchers raises the descriptor as part of the end, before
+ *             err can be seen: whoever sees err finds it readable.
  * Invariants  I1 ctx->own is set once, under the tree's lock, and lives as long as ctx's memory.
  * Locks       The tree's; the descriptor is raised under it (0004), opened and closed without it.
  * Ordering    None but the lock's, and [node.1].
- * Lifetime    Closed with the context's memory: the last handle is gone, nobody may poll it any more.
- * Rejected    Raising it after the lock: err would be visible while the descriptor is not readable. */
+ * Lifetime    Closed with the context's memory: the last handle is gone, nobody may poll it any
+ *             more.
+ * Rejected    Raising it after the lock: err would be visible while the descriptor is not
+ *             readable. */
 #include <cconc/ctx.h>
 
 #include "core/node.h"
@@ -17,13 +19,16 @@
 #include <errno.h>
 
 typedef struct ctx_descriptor {
-    node_hook hook;
-    plat_fd   fd; /* (i) */
+    node_hook  hook;
+    cconc_ctx *ctx; /* (i) whose memory it shares */
+    plat_fd    fd;  /* (i) */
 } ctx_descriptor;
 
 static void descriptor_ended_locked(node_hook *hook)
 {
-    cconc__fd_raise(LIST_OF(hook, ctx_descriptor, hook)->fd.write_end);
+    ctx_descriptor *descriptor = LIST_OF(hook, ctx_descriptor, hook);
+    cconc__lock_assert_held(&descriptor->ctx->tree->mu);
+    cconc__fd_raise(descriptor->fd.write_end);
 }
 
 static void descriptor_release(node_hook *hook)
@@ -48,6 +53,7 @@ static ctx_descriptor *descriptor_install(cconc_ctx *ctx, ctx_descriptor *fresh)
     if (!found) {
         found = fresh;
         ctx->own = &fresh->hook;
+        fresh->ctx = ctx;
         list_init(&fresh->hook.node.link);
         if (atom_load_rlx(&ctx->head.state) != 0) { /* rlx: stored under the same lock */
             descriptor_ended_locked(&fresh->hook);

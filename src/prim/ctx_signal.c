@@ -3,8 +3,8 @@
  *
  * Idea        A cancellable context with a watch at the signal service. The cause's memory is taken
  *             when the context is made: a signal must not need any.
- * Invariants  I1 The watch is added exactly while the context has a handle and was not cancelled by its
- *                user; ended by a signal it stays, to swallow the next ones.
+ * Invariants  I1 The watch is added exactly while the context has a handle and was not cancelled by
+ *                its user; ended by a signal it stays, to swallow the next ones.
  * Locks       None taken here.
  * Ordering    [heard.1] (sigwatch.c): the number, before the context is seen to have ended.
  * Lifetime    The watch lies in the context; the service keeps what it is about to end.
@@ -20,9 +20,9 @@
 #include <errno.h>
 
 typedef struct ctx_signals {
-    cconc_ctx ctx;
-    sig_watch watch;
-    node_tree tree; /* used if the context is a root */
+    node_signal node;
+    sig_watch   watch;
+    node_tree   tree; /* used if the context is a root */
 } ctx_signals;
 
 static int signals_collect(const int *signals, size_t count, uint64_t *out_numbers)
@@ -50,13 +50,14 @@ static ctx_signals *signals_alloc(cconc_ctx *parent)
     if (!made) {
         return NULL;
     }
-    made->watch.cause = cconc__cause_new(ECANCELED, NULL);
-    made->watch.ctx = &made->ctx;
-    if (made->watch.cause &&
-        cconc__node_init(&made->ctx, parent, NODE_SIGNAL, is_root ? &made->tree : NULL) == 0) {
+    made->node.on_signal = cconc__cause_new(ECANCELED, NULL);
+    made->watch.node = &made->node;
+    if (made->node.on_signal &&
+        cconc__node_init(&made->node.ctx, parent, NODE_SIGNAL, is_root ? &made->tree : NULL) ==
+            0) {
         return made;
     }
-    cconc__cause_unref(made->watch.cause);
+    cconc__cause_unref(made->node.on_signal);
     cconc__alloc_free(made);
     return NULL;
 }
@@ -81,22 +82,22 @@ int cconc_ctx_with_signals(cconc_ctx *parent, const int *signals, size_t count, 
     }
     made->watch.numbers = numbers;
     made->watch.exits = (flags & CCONC_CTX_SECOND_SIGNAL_EXITS) != 0;
-    cconc__node_link(&made->ctx);
-    if (!cconc__node_err(&made->ctx)) {
+    cconc__node_link(&made->node.ctx);
+    if (!cconc__node_err(&made->node.ctx)) {
         err = cconc__sigwatch_add(&made->watch);
     }
     if (err) {
-        cconc_ctx_free(&made->ctx);
+        cconc_ctx_free(&made->node.ctx);
         return err;
     }
-    *out_ctx = &made->ctx;
+    *out_ctx = &made->node.ctx;
     return 0;
 }
 
 void cconc__ctx_signal_leave(cconc_ctx *ctx)
 {
     if (ctx->head.kind == NODE_SIGNAL) {
-        cconc__sigwatch_remove(&LIST_OF(ctx, ctx_signals, ctx)->watch);
+        cconc__sigwatch_remove(&((ctx_signals *)(void *)ctx)->watch);
     }
 }
 
@@ -107,5 +108,8 @@ int cconc_ctx_signal(const cconc_ctx *ctx)
         return 0;
     }
     made = (const ctx_signals *)(const void *)ctx;
+    if (!cconc_ctx_err(ctx) || ctx->cause != made->node.on_signal) {
+        return 0; /* it lives, or something else was first */
+    }
     return (int)atom_load_acq(&made->watch.heard); /* [heard.1] acq: the number goes with the end */
 }

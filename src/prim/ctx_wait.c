@@ -1,8 +1,8 @@
 /* ctx_wait.c - waiting for a context, and sleeping under one
  * SPDX-License-Identifier: MIT
  *
- * Idea        Waiting for a context is being one of its watchers; the context that bounds the wait is
- *             another. Sleeping is waiting for nothing but the end of a context or the time.
+ * Idea        Waiting for a context is being one of its watchers; the context that bounds the wait
+ *             is another. Sleeping is waiting for nothing but the end of a context or the time.
  * Invariants  I1 Node 0 of the waiter is the bounding context's, node 1 the target's.
  * Locks       None taken here.
  * Ordering    [node.1] (node.c) for what the end of a context publishes.

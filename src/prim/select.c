@@ -1,23 +1,25 @@
 /* select.c - how select waits for the first of several things
  * SPDX-License-Identifier: MIT
  *
- * Idea        Look at all cases, fire one that is ready; else queue one node a case, all of one waiter,
- *             sleep, leave all queues, and finish the case that was claimed. Case by case this knows
- *             only the seam of core/waitable.h.
- * Picture     look twice --none ready, no version changed--> queue all, in order of address --> park
+ * Idea        Look at all cases, fire one that is ready; else queue one node a case, all of one
+ *             waiter, sleep, leave all queues, and finish the case that was claimed. Case by case
+ *             this knows only the seam of core/waitable.h.
+ * Picture     look twice --none ready, no version changed--> queue all, in order of address -->
+ *             park
  *                 |  ^                                              | ready meanwhile           |
  *                 |  +----------------- told READY, or withdrawn ---+---------------------------+
  *                 +-- fire one of the ready                         claimed: finish that case --+
- * Invariants  I1 A first look that finds no case ready and a second that finds the same versions mean
- *                that none was ready at any moment between the two looks.
- *             I2 Nodes are queued in order of object address, so of two selects that find each other,
- *                each while queueing, one always gets through: neither can wait for the other in a ring.
+ * Invariants  I1 A first look that finds no case ready and a second that finds the same versions
+ *                mean that none was ready at any moment between the two looks.
+ *             I2 Nodes are queued in order of object address, so of two selects that find each
+ *                other, each while queueing, one always gets through: neither can wait for the
+ *                other in a ring.
  *             I3 A node that was queued is dequeued once.
  * Locks       None taken here: each case locks its own object, one at a time.
  * Ordering    Those of the case that fires.
  * Lifetime    Cases and waiter lie on the stack; beyond SELECT_NEAR cases in memory of the call.
- * Rejected    Locking all objects in order of address, as Go does: two locks of one rank, and a lock
- *             taken where nobody waits (0008). */
+ * Rejected    Locking all objects in order of address, as Go does: two locks of one rank, and a
+ *             lock taken where nobody waits (0008). */
 #include <cconc/select.h>
 
 #include "core/self.h"
@@ -33,7 +35,7 @@
 
 typedef struct select_run {
     wait_case *cases;
-    wait_case **order;   /* the live ones, by address of object */
+    uint16_t  *order;    /* indices of the live ones, by address of object */
     size_t     count;
     size_t     live;     /* length of order */
     size_t     until;    /* index of the earliest until case, count = none */
@@ -74,11 +76,11 @@ static int select_translate(select_run *run, const cconc_select_case *given, siz
     switch (given->kind) {
     case CCONC_SELECT_SEND:
         c->ops = given->object ? &cconc__chan_send_ops : NULL;
-        c->elem = (void *)(uintptr_t)given->send_elem;
+        c->node.elem = (void *)(uintptr_t)given->send_elem;
         return 0;
     case CCONC_SELECT_RECV:
         c->ops = given->object ? &cconc__chan_recv_ops : NULL;
-        c->elem = given->recv_elem;
+        c->node.elem = given->recv_elem;
         return 0;
     case CCONC_SELECT_DONE:
         c->ops = cconc__node_can_end(given->object) ? &cconc__ctx_done_ops : NULL;
@@ -99,14 +101,14 @@ static void select_sort(select_run *run)
 {
     for (size_t gap = run->live / 2; gap > 0; gap /= 2) {
         for (size_t i = gap; i < run->live; i++) {
-            wait_case *c = run->order[i];
+            uint16_t moving = run->order[i];
+            uintptr_t address = (uintptr_t)run->cases[moving].object;
             size_t at = i;
-            while (at >= gap &&
-                   (uintptr_t)run->order[at - gap]->object > (uintptr_t)c->object) {
+            while (at >= gap && (uintptr_t)run->cases[run->order[at - gap]].object > address) {
                 run->order[at] = run->order[at - gap];
                 at -= gap;
             }
-            run->order[at] = c;
+            run->order[at] = moving;
         }
     }
 }
@@ -178,15 +180,15 @@ static int select_look(select_run *run)
 static wait_queued select_enqueue_all(select_run *run, waiter *w)
 {
     for (size_t i = 0; i < run->live; i++) {
-        wait_case *c = run->order[i];
+        wait_case *c = &run->cases[run->order[i]];
         int64_t since_ns = c->node.since_ns;
         wait_queued queued;
-        wait_node_init(&c->node, w, c->elem, (uint32_t)(c - run->cases));
+        wait_node_init(&c->node, w, c->node.elem, run->order[i]);
         c->node.since_ns = since_ns;
         queued = c->ops->enqueue(c, w);
         c->is_queued = queued == WAIT_QUEUED;
         if (queued == WAIT_FIRED) {
-            run->fired = (size_t)(c - run->cases);
+            run->fired = run->order[i];
         }
         if (queued != WAIT_QUEUED) {
             return queued;
@@ -215,7 +217,7 @@ static int select_settle(select_run *run, const waiter *w, wait_queued queued)
         err = queued == WAIT_FIRED ? 0 : EAGAIN;
     }
     for (size_t i = 0; i < run->live; i++) {
-        wait_case *c = run->order[i];
+        wait_case *c = &run->cases[run->order[i]];
         if (c->is_queued) {
             c->is_queued = false;
             c->ops->dequeue(c);
@@ -266,7 +268,7 @@ static int select_prepare(select_run *run, const cconc_select_case *cases, uint3
             return EINVAL;
         }
         if (run->cases[i].ops) {
-            run->order[run->live] = &run->cases[i];
+            run->order[run->live] = (uint16_t)i;
             run->live++;
         }
     }
@@ -296,7 +298,7 @@ static int select_run_it(select_run *run, const cconc_select_case *cases, uint32
 int cconc_select(const cconc_select_case *cases, size_t count, uint32_t flags, size_t *out_index)
 {
     wait_case near_cases[SELECT_NEAR];
-    wait_case *near_order[SELECT_NEAR];
+    uint16_t near_order[SELECT_NEAR];
     select_run run = {.cases = near_cases, .order = near_order, .count = count};
     void *far = NULL;
     int err;
@@ -310,7 +312,7 @@ int cconc_select(const cconc_select_case *cases, size_t count, uint32_t flags, s
             return ENOMEM;
         }
         run.cases = far;
-        run.order = (wait_case **)(void *)(run.cases + count);
+        run.order = (uint16_t *)(void *)(run.cases + count);
     }
     err = select_run_it(&run, cases, flags, out_index);
     cconc__alloc_free(far);

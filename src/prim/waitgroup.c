@@ -1,20 +1,21 @@
 /* waitgroup.c - how a waitgroup waits
  * SPDX-License-Identifier: MIT
  *
- * Idea        One word: the count, and a bit that says that somebody waits. The done that ends a round
- *             with waiters takes the lot's lock first, so that whom it finds there are exactly the
- *             waiters of its own round.
+ * Idea        One word: the count, and a bit that says that somebody waits. The done that ends a
+ *             round with waiters takes the lot's lock first, so that whom it finds there are
+ *             exactly the waiters of its own round.
  * Picture     count << 1 | waiters      2w --done--> 1w --done, under the lot's lock--> 0
  *                                       1  --done--> 0
- * Invariants  I1 The waiters bit is set only while the count is above zero, and under the lot's lock.
+ * Invariants  I1 The waiters bit is set only while the count is above zero, and under the lot's
+ *                lock.
  *             I2 The bit goes together with the last of the count, in one step.
  * Locks       The lot's bucket, rank LOT.
- * Ordering    wg.1  cconc_waitgroup_add(): cas rel -> cconc_waitgroup_wait(): load acq, wg_end_round():
- *                   cas acqrel    what came before done; from there to a waiter that slept by the
- *                   lot's lock and [park.1]
+ * Ordering    wg.1  cconc_waitgroup_add(): cas rel -> cconc_waitgroup_wait(): load acq,
+ *                   wg_end_round(): cas acqrel    what came before done; from there to a waiter
+ *                   that slept by the lot's lock and [park.1]
  * Lifetime    The step to zero is the last touch of the memory: waiters are found by its address.
- * Rejected    A lock and a condition variable inside: the last done would touch them after the waiter
- *             may have freed them (rayon#913). */
+ * Rejected    A lock and a condition variable inside: the last done would touch them after the
+ *             waiter may have freed them (rayon#913). */
 #include <cconc/waitgroup.h>
 
 #include "core/executor.h"
@@ -162,7 +163,10 @@ static void wg_task_end(exec_task *task)
 static void wg_task_run(exec_task *task)
 {
     wg_task *t = (wg_task *)(void *)task;
+    self_task frame;
+    cconc__self_enter(&frame, t->wg);
     t->fn(t->arg);
+    cconc__self_exit();
     wg_task_end(task);
 }
 

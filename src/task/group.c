@@ -1,9 +1,9 @@
 /* group.c - how a group runs and ends
  * SPDX-License-Identifier: MIT
  *
- * Idea        A count of running tasks under one lock, a queue of callers that wait for a slot, and one
- *             of those that wait for the end. A slot passes straight from a task that ends to the caller
- *             that waits longest. The tasks themselves are the executor's.
+ * Idea        A count of running tasks under one lock, a queue of callers that wait for a slot, and
+ *             one of those that wait for the end. A slot passes straight from a task that ends to
+ *             the caller that waits longest. The tasks themselves are the executor's.
  * Picture     go() --slot free--> running --last one ends--> waiters of the end
  *               |                   ^
  *               +--> goers ---------+ a task ended, or the limit was raised
@@ -13,8 +13,8 @@
  * Locks       mu, rank GROUP. The context is ended under it (rank CTX follows), its waits are woken
  *             after it.
  * Ordering    None but mu's, the executor's lock from go to the task, and [park.1] for a grant.
- * Lifetime    A task that ends leaves mu as its last touch; what it wakes lies on the sleepers' stacks.
- *             The first failure's message has its memory from new on.
+ * Lifetime    A task that ends leaves mu as its last touch; what it wakes lies on the sleepers'
+ *             stacks. The first failure's message has its memory from new on.
  * Rejected    A semaphore channel for the limit, as Go has it: it cannot change while tasks run. */
 #include <cconc/group.h>
 
@@ -132,8 +132,9 @@ cconc_ctx *cconc_group_ctx(cconc_group *group)
     return group->ctx;
 }
 
-static bool group_has_slot_locked(const cconc_group *g)
+static bool group_has_slot_locked(cconc_group *g)
 {
+    cconc__lock_assert_held(&g->mu);
     return g->limit < 0 || g->running < g->limit;
 }
 
@@ -194,7 +195,8 @@ static void group_give_slot(cconc_group *g, bool was_started)
     batch_wake(&batch);
 }
 
-/* Note a failure with its message, which may be NULL. The first one ends the context in one step. */
+/* Note a failure with its message, which may be NULL. The first one ends the context in one
+ * step. */
 static void group_record(cconc_group *g, int code, const char *message)
 {
     node_ending ending = {WAKE_BATCH_INIT, WAKE_BATCH_INIT};
@@ -247,9 +249,9 @@ static void group_task_run(exec_task *task)
     cconc_group *g = t->group;
     int code;
     bool failed;
-    self_enter(&t->frame, g);
+    cconc__self_enter(&t->frame, g);
     code = t->fn(g->ctx, t->arg);
-    self_exit();
+    cconc__self_exit();
     failed = t->failed;
     cconc__alloc_free(t);
     if (code != 0 && !failed) {
