@@ -80,7 +80,7 @@ static struct {
     uint64_t taken;    /* (m) tasks taken from the queue */
     uint64_t watched;  /* (m) taken, when the watch looked last */
 } now;
-static timer watch = {0, exec_watch};
+static timer watch = {0, exec_watch, NULL};
 static bool watch_room;    /* (m) the timer service has room for it */
 static bool watch_armed;   /* (m) */
 static size_t stack_size;  /* (m) */
@@ -304,7 +304,7 @@ static void exec_run(void *arg)
 }
 
 /* A task has ended its thread: finish for both of them. */
-static void exec_torn(void *arg)
+static bool exec_torn(void *arg)
 {
     exec_thread *t = arg;
     exec_task *task = t->current;
@@ -323,6 +323,7 @@ static void exec_torn(void *arg)
     move = exec_look_locked(false);
     lock_leave(&mu);
     (void)exec_perform(move);
+    return false;
 }
 
 /* Returns false if it failed and there is no other thread either. */

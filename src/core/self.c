@@ -89,6 +89,8 @@ self *cconc__self_make(void)
     me->task = NULL;
     me->next = NULL;
     me->spins = 0;
+    me->pauses = UINT32_MAX;
+    me->yields = 0;
     me->random = (uint64_t)plat_clock_now() ^ ((uint64_t)(uintptr_t)me << 17);
     cconc__tls_set(&me->slot);
     return me;

@@ -24,7 +24,9 @@ typedef struct self {
     void         *executor; /* (o) the executor thread that this is, or NULL */
     self_task    *task;     /* (o) the innermost that runs here, or NULL */
     uint64_t      random;   /* (o) state of the generator */
-    uint32_t      spins;    /* (o) credit for spinning, see spin.c */
+    uint32_t      spins;    /* (o) long phases of spinning that failed in a row, see spin.c */
+    uint32_t      pauses;   /* (o) length of the short phase */
+    uint32_t      yields;   /* (o) how often a yield was what helped */
     bool          is_static;/* (i) from the reserve */
     struct self  *next;     /* under the lock of the records, while nobody's */
 } self;

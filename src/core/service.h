@@ -20,6 +20,7 @@ typedef struct service {
     lock         *mu;    /* (i) the lock of the service's own state */
     const char   *name;  /* (i) of the thread */
     void (*run)(void);   /* (i) the thread */
+    void (*torn)(void);  /* (i) tidies up after a callback that ended the thread; NULL = has none */
     service_state state; /* (m) */
     plat_thread   thread; /* (s) */
 } service;

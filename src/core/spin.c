@@ -5,9 +5,15 @@
  *             best choice (Karlin, Manasse, McGeoch, Owicki 1990). That cost is measured, not
  *             assumed: it is some microseconds on bare metal and a hundred in a virtual machine. A
  *             short phase of pauses catches a peer that runs on another core; a long phase yields
- *             the CPU between looks, so that a peer that waits for our CPU gets it.
- * Invariants  I1 One CPU: nobody spins.   I2 A thread whose long phases keep failing stops having
- *                them, but for one in SPIN_RETRY, so that a blocked program becomes quiet.
+ *             the CPU between looks, so that a peer that waits for our CPU gets it. Each thread
+ *             learns which phase helps: pauses become fewer where yields are what helps, and yields
+ *             are left out where they fail, or where the CPU comes back late because other programs
+ *             want it.
+ * Invariants  I1 One CPU: nobody spins.
+ *             I2 A thread whose long phases keep failing stops having them, but for one in
+ *                SPIN_RETRY, so that a blocked program becomes quiet.
+ *             I3 Where a yield helps for long, one wait in SPIN_RESTING sleeps all the same: its
+ *                wake-up lets the kernel place the thread on a CPU of its own.
  * Locks       None.
  * Ordering    None: what is looked at is ordered by who looks.
  * Lifetime    Spinners lie on stacks.
@@ -19,12 +25,16 @@
 #include "plat/cpu.h"
 
 enum {
-    SPIN_SHORT = 100,         /* pauses of the short phase */
+    SPIN_SHORT = 100,         /* most pauses of the short phase */
+    SPIN_SHORT_LEAST = 4,     /* fewest */
     SPIN_CREDIT = 8,          /* failures in a row until the long phase is left out */
     SPIN_RETRY = 16,          /* of the waits without credit, one tries again */
+    SPIN_RESTING = 256,       /* yields that helped, until a sleep instead */
     SPIN_COST_FIRST = 20000,  /* ns, until measured */
     SPIN_COST_LEAST = 5000,   /* ns */
     SPIN_COST_MOST = 100000,  /* ns */
+    SPIN_SWITCH = 2000,       /* ns; a yield that takes longer has let another thread run */
+    SPIN_YIELD_MOST = 500000, /* ns; one that takes longer has failed whatever came of it */
 };
 
 static atom_u32 cpus;      /* (a) 0 = not counted yet */
@@ -42,12 +52,18 @@ uint32_t cconc__spin_cpus(void)
 
 void cconc__spin_begin(spinner *s, self *me)
 {
-    s->me = me;
-    s->until_ns = 0;
-    s->rounds = 0;
-    s->most = cconc__spin_cpus() > 1 ? SPIN_SHORT : 0;
-    s->has_long = s->most > 0;
-    if (s->has_long && me->spins >= SPIN_CREDIT) {
+    *s = (spinner){.me = me};
+    if (cconc__spin_cpus() == 1) {
+        return;
+    }
+    if (me->yields >= SPIN_RESTING) {
+        me->yields = 0;
+        me->pauses = SPIN_SHORT;
+        return;
+    }
+    s->most = me->pauses < SPIN_SHORT ? me->pauses : SPIN_SHORT;
+    s->has_long = true;
+    if (me->spins >= SPIN_CREDIT) {
         me->spins++;
         s->has_long = me->spins % SPIN_RETRY == 0;
     }
@@ -55,33 +71,54 @@ void cconc__spin_begin(spinner *s, self *me)
 
 bool cconc__spin_again(spinner *s)
 {
-    if (s->rounds < s->most) {
-        s->rounds++;
+    int64_t now;
+    s->rounds++;
+    if (s->rounds <= s->most) {
         plat_cpu_relax();
         return true;
     }
     if (!s->has_long) {
         return false;
     }
+    now = plat_clock_now();
     if (s->until_ns == 0) {
         uint32_t cost = atom_load_rlx(&park_cost); /* rlx: a hint */
-        s->until_ns = plat_clock_now() + (cost ? cost : SPIN_COST_FIRST);
-    } else if (plat_clock_now() >= s->until_ns) {
+        s->until_ns = now + (cost ? cost : SPIN_COST_FIRST);
+    } else if (now >= s->until_ns) {
         return false;
     }
+    s->yield_ns = now;
     plat_cpu_yield();
     return true;
 }
 
+/* A long phase has ended: was it the yield that helped, was it longer than it is worth? */
+static void spin_learn_yield(spinner *s, bool found)
+{
+    self *me = s->me;
+    int64_t took_ns = plat_clock_now() - s->yield_ns;
+    if (took_ns >= SPIN_YIELD_MOST) {
+        me->spins = SPIN_CREDIT;
+    } else if (!found) {
+        me->spins += me->spins < SPIN_CREDIT ? 1 : 0;
+    } else {
+        me->spins = 0;
+        if (took_ns >= SPIN_SWITCH) {
+            me->yields++;
+            me->pauses = s->most / 2 > SPIN_SHORT_LEAST ? s->most / 2 : SPIN_SHORT_LEAST;
+        } else {
+            me->pauses = s->most < SPIN_SHORT / 2 ? s->most * 2 : SPIN_SHORT;
+        }
+    }
+}
+
 void cconc__spin_end(spinner *s, bool found)
 {
-    if (s->until_ns == 0) {
-        return;
-    }
-    if (found) {
-        s->me->spins = 0;
-    } else if (s->me->spins < SPIN_CREDIT) {
-        s->me->spins++;
+    if (s->until_ns != 0) {
+        spin_learn_yield(s, found);
+    } else if (found && s->rounds > 0) { /* pauses help */
+        s->me->pauses = s->most < SPIN_SHORT / 2 ? s->most * 2 : SPIN_SHORT;
+        s->me->yields = 0;
     }
 }
 

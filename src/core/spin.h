@@ -21,6 +21,7 @@ typedef struct spinner {
     uint32_t rounds;   /* how often it has looked */
     uint32_t most;     /* rounds of the short phase */
     bool     has_long; /* a long phase follows */
+    int64_t  yield_ns; /* when the last yield began */
 } spinner;
 
 void cconc__spin_begin(spinner *s, self *me);

@@ -41,13 +41,15 @@ static size_t used;          /* (m) */
 static size_t reserved;      /* (m) */
 static size_t room;          /* (m) */
 static uint64_t orders;      /* (m) */
-static bool firing;          /* (m) a fire() is running */
+static timer *firing;        /* (m) whose fire() is running */
 static int64_t sleeps_until = INT64_MIN; /* (m) INT64_MIN = awake, or about to look */
 static self *sleeper;        /* (m) the record of the service's thread, while it runs */
 static uint32_t kickers;     /* (m) threads about to wake sleeper */
 
 static void timer_run(void);
-static service service_of_timers = {.mu = &mu, .name = "cconc-timer", .run = timer_run};
+static void timer_torn(void);
+static service service_of_timers = {.mu = &mu, .name = "cconc-timer", .run = timer_run,
+                                    .torn = timer_torn};
 
 static bool entry_before(const timer_entry *a, const timer_entry *b)
 {
@@ -125,11 +127,11 @@ static int64_t timer_fire_due_locked(void)
             return heap[0].due_ns;
         }
         heap_remove_locked(0);
-        firing = true;
+        firing = due;
         lock_leave(&mu);
         due->fire(due); /* looked at anew: the heap, state */
         lock_take(&mu);
-        firing = false;
+        firing = NULL;
     }
     return PLAT_NEVER;
 }
@@ -156,6 +158,20 @@ static void timer_run(void)
     }
     lock_leave(&mu);
     (void)parker_poll(&me->parker);
+}
+
+/* fire() has ended the service's thread. */
+static void timer_torn(void)
+{
+    timer *due;
+    lock_take(&mu);
+    due = firing;
+    lock_leave(&mu);
+    CHECK(due && due->torn);
+    due->torn(due);
+    lock_take(&mu);
+    firing = NULL;
+    lock_leave(&mu);
 }
 
 /* Grow the heap to hold one more. Returns 0 or ENOMEM. */

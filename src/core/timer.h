@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 typedef struct timer {
-    size_t place;                     /* (m) place in the heap + 1, 0 = not armed */
-    void (*fire)(struct timer *due);  /* (i) called on the service's thread, under no lock */
+    size_t place;                    /* (m) place in the heap + 1, 0 = not armed */
+    void (*fire)(struct timer *due); /* (i) called on the service's thread, under no lock */
+    void (*torn)(struct timer *due); /* (i) called if fire has ended its thread; NULL = it never */
 } timer;
 
 /* Make room for one more timer and see that the service runs; undo the room. Arming then needs no

@@ -3,28 +3,35 @@
  *
  * Idea        A blocked thread is one waiter on its own stack, whether it waits for one object or
  *             for ten. The first compare-and-swap that moves the claim word off WAITING decides the
- *             outcome; all others lose, and a loser that had something to give passes it on.
- * Picture             arm()                  claim(kind, index): one CAS wins
- *             (new) --------> WAITING --------------------------------> CLAIMED(kind, index)
- *                              |   ^                                        |
- *                              |   +-- spurious wake: park again            |
- *                              |                                            v
- *                              +-- the owner's own claim ----------> the owner leaves all queues
+ *             outcome; all others lose, and a loser that had something to give passes it on. The
+ *             winner hands over what it has, then posts in the same word; only an owner that has
+ *             said PARKED there is unparked, so a hand-over to a spinning owner touches one cache
+ *             line.
+ * Picture             arm()                 claim(kind, index): one CAS wins         post
+ *             (new) --------> WAITING ------------------------------> CLAIMED ------> POSTED
+ *                              |   |                                     |
+ *                              |   +--- the owner may add PARKED here ---+
+ *                              +--- the owner's own claim: TIMEOUT, SELF, CANCEL ---> it leaves
  *             GRANT, READY, CLOSE by a peer, under the lock of the object; CANCEL by the thread
- *             that ends the context, under its tree's lock; TIMEOUT and SELF by the owner.
+ *             that ends the context, under its tree's lock.
  * Invariants  I1 The claim word leaves WAITING once between arm and the next arm.
- *             I2 Each claim that the owner did not win itself posts exactly one wake, and the owner
- *                takes that wake before it leaves: a parker never holds an old one.
- *             I3 A wait is among its context's watchers only while it sleeps, not while it spins:
- *                a spinning owner looks at the context itself.
+ *             I2 Each claim that the owner did not win itself is posted exactly once, and the owner
+ *                does not leave before. If PARKED came before POSTED there is exactly one unpark,
+ *                and the owner takes it: a parker never holds an old one.
+ *             I3 A wait is among its context's watchers only while it sleeps, not while it spins: a
+ *                spinning owner looks at the context itself.
  * Locks       None of its own; links belong to the lock of the object whose queue it is.
- * Ordering    claim is relaxed: it only picks a winner. [park.1] (parker.c) carries the claim and
- *             all that the winner wrote to the owner; the owner's own claims are its own stores.
+ * Ordering    claim.1  waiter_post(): or rel -> waiter_is_posted(), waiter_say_parked(): load acq,
+ *                      cas acq    all that the winner wrote; for an owner that sleeps [park.1]
+ *             The claim itself is relaxed: it only picks a winner. The owner's own claims are its
+ *             own stores.
  * Lifetime    The winner touches the waiter and its nodes until it posts, and nothing of them
- *             afterwards: the parker it posts to is type-stable (self.c). Losers look only under a
+ *             afterwards: the parker it unparks is type-stable (self.c). Losers look only under a
  *             lock that the owner takes to leave the queue.
  * Rejected    One condition variable per object: herds, and lost signals in old glibc (0002).
- *             Registering with the context before spinning: two lock round trips on every wait. */
+ *             Posting through the parker alone: one more line moves between the cores on every
+ *             hand-over. Registering with the context before spinning: two lock round trips on
+ *             every wait. */
 #include "core/waiter.h"
 
 #include "core/executor.h"
@@ -47,23 +54,48 @@ void cconc__waiter_arm(waiter *w, cconc_ctx *ctx)
     }
 }
 
-/* Spin, looking for the wake and at the context. Returns true if the wake was taken. */
-static bool waiter_spin(waiter *w)
+static bool waiter_is_posted(const waiter *w)
 {
-    spinner s;
-    bool woken = false;
-    cconc__spin_begin(&s, w->owner);
-    do {
-        woken = parker_poll(&w->owner->parker);
-    } while (!woken && !(w->ctx && cconc__node_err(w->ctx)) && cconc__spin_again(&s));
-    cconc__spin_end(&s, woken);
-    return woken;
+    return (atom_load_acq(&w->claim) & CLAIM_POSTED) != 0; /* [claim.1] acq: the winner's writes */
 }
 
-void cconc__waiter_take_wake(waiter *w)
+bool cconc__waiter_spin(waiter *w)
+{
+    spinner s;
+    bool posted;
+    cconc__spin_begin(&s, w->owner);
+    do {
+        posted = waiter_is_posted(w);
+    } while (!posted && !(w->ctx && cconc__node_err(w->ctx)) && cconc__spin_again(&s));
+    cconc__spin_end(&s, posted);
+    return posted;
+}
+
+/* Tell the winner to unpark us. Returns false if it has posted. */
+static bool waiter_say_parked(waiter *w)
+{
+    uint32_t claim = atom_load_acq(&w->claim); /* [claim.1] acq: as waiter_is_posted() */
+    while (!(claim & CLAIM_POSTED)) {
+        /* [claim.1] acq: as waiter_is_posted() */
+        if (atom_cas_weak_acq_acq(&w->claim, &claim, claim | CLAIM_PARKED)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Having said so: sleep until unparked. */
+static void waiter_sleep_on(waiter *w)
+{
+    while (!cconc__parker_park(&w->owner->parker, PLAT_NEVER)) {
+    }
+}
+
+void cconc__waiter_take_post(waiter *w)
 {
     cconc__lock_assert_none();
-    while (!cconc__parker_park(&w->owner->parker, PLAT_NEVER)) {
+    if (!waiter_is_posted(w) && waiter_say_parked(w)) {
+        waiter_sleep_on(w);
     }
 }
 
@@ -76,14 +108,18 @@ static void waiter_learn(waiter *w)
     }
 }
 
-/* Sleep until the wake has been taken, or the deadline claim is ours. */
+/* Sleep until posted, or until the deadline claim is ours. */
 static void waiter_sleep(waiter *w)
 {
-    bool counted = cconc__executor_block_begin(w->owner);
+    bool counted;
+    if (!waiter_say_parked(w)) {
+        return;
+    }
+    counted = cconc__executor_block_begin(w->owner);
     if (cconc__parker_park(&w->owner->parker, w->deadline_ns)) {
         waiter_learn(w);
     } else if (!waiter_claim(w, CLAIM_TIMEOUT, 0)) {
-        cconc__waiter_take_wake(w);
+        waiter_sleep_on(w);
     }
     if (counted) {
         cconc__executor_block_end(w->owner);
@@ -92,12 +128,12 @@ static void waiter_sleep(waiter *w)
 
 void cconc__waiter_park(waiter *w, bool may_spin)
 {
-    if (may_spin && waiter_spin(w)) {
+    if (may_spin && cconc__waiter_spin(w)) {
         return;
     }
     if (w->ctx && !cconc__node_watch(w->ctx, &w->done)) {
         if (!waiter_claim(w, CLAIM_CANCEL, 0)) {
-            cconc__waiter_take_wake(w);
+            cconc__waiter_take_post(w);
         }
         return;
     }
@@ -114,7 +150,7 @@ bool cconc__waiter_withdraw(waiter *w)
     if (waiter_claim(w, CLAIM_SELF, 0)) {
         return true;
     }
-    cconc__waiter_take_wake(w);
+    cconc__waiter_take_post(w);
     return false;
 }
 
@@ -126,12 +162,21 @@ int cconc__waiter_error(const waiter *w, cconc_ctx *ctx)
     return cconc__node_err(ctx);
 }
 
-static void waiter_post(self *owner)
+/* Add bits, POSTED among them: the last touch of w. The owner's record stays. */
+static void waiter_post(waiter *w, uint32_t bits)
 {
-    if (parker_is_parked(&owner->parker)) {
+    self *owner = w->owner;
+    uint32_t claim = atom_or_rel(&w->claim, bits); /* [claim.1] rel: what was handed over */
+    if (claim & CLAIM_PARKED) {
         owner->parker.posted_ns = plat_clock_now();
+        (void)cconc__parker_unpark(&owner->parker);
     }
-    (void)cconc__parker_unpark(&owner->parker);
+}
+
+void cconc__waiter_grant(waiter *w, uint32_t index)
+{
+    cconc__lock_assert_none();
+    waiter_post(w, (index << CLAIM_BITS) | CLAIM_GRANT | CLAIM_POSTED);
 }
 
 void cconc__waiter_wake_batch(wake_batch *batch)
@@ -140,9 +185,9 @@ void cconc__waiter_wake_batch(wake_batch *batch)
     cconc__lock_assert_none();
     while (node) {
         list_link *next = node->link.next;
-        self *owner = node->w->owner;
+        waiter *w = node->w;
         node = next ? LIST_OF(next, wait_node, link) : NULL;
-        waiter_post(owner); /* the last touch of that waiter */
+        waiter_post(w, CLAIM_POSTED);
     }
     batch->first = NULL;
     batch->last = NULL;

@@ -11,6 +11,7 @@
 #define CORE_WAITER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/node.h"
@@ -31,7 +32,7 @@ typedef enum claim_kind {
 } claim_kind;
 
 typedef struct waiter {
-    atom_u32   claim;       /* (a) index << CLAIM_BITS | claim_kind */
+    atom_u32   claim;       /* (a) index << CLAIM_BITS | flags | claim_kind [claim.1] */
     bool       watching;    /* (o) done is queued at ctx */
     self      *owner;       /* (i) */
     cconc_ctx *ctx;         /* (i) the node whose end ends the wait, or NULL */
@@ -39,7 +40,20 @@ typedef struct waiter {
     wait_node  done;        /* (q) our place among ctx's watchers */
 } waiter;
 
-#define CLAIM_BITS 3u
+/* A waiter with its only node, so placed that a hand-over touches one cache line of its owner's. */
+typedef struct lone_waiter {
+    _Alignas(ATOM_LINE) wait_node node;
+    waiter w;
+} lone_waiter;
+
+_Static_assert(sizeof(void *) != 8 ||
+                   offsetof(lone_waiter, w) + offsetof(waiter, ctx) <= ATOM_LINE,
+               "node, claim and owner lie in one line");
+
+#define CLAIM_KIND 7u    /* the bits of claim_kind */
+#define CLAIM_PARKED 8u  /* the owner sleeps, or is about to: the post must unpark it */
+#define CLAIM_POSTED 16u /* the winner has done all it had to do */
+#define CLAIM_BITS 5u
 
 /* Begin a wait that ends with ctx at the latest. */
 void cconc__waiter_arm(waiter *w, cconc_ctx *ctx);
@@ -57,7 +71,6 @@ static inline void wait_node_init(wait_node *node, waiter *w, void *elem, uint32
 {
     node->w = w;
     node->elem = elem;
-    node->key = NULL;
     node->since_ns = 0;
     node->index = index;
     node->queued = false;
@@ -65,8 +78,7 @@ static inline void wait_node_init(wait_node *node, waiter *w, void *elem, uint32
 
 static inline claim_kind waiter_kind(const waiter *w)
 {
-    uint32_t claim = atom_load_rlx(&w->claim); /* rlx: see waiter.c */
-    return (claim_kind)(claim & ((1u << CLAIM_BITS) - 1));
+    return (claim_kind)(atom_load_rlx(&w->claim) & CLAIM_KIND); /* rlx: see waiter.c */
 }
 
 static inline uint32_t waiter_index(const waiter *w)
@@ -75,24 +87,37 @@ static inline uint32_t waiter_index(const waiter *w)
 }
 
 /* Decide how w's wait ends. Returns false if that is decided already. A winner that is not the
- * owner then wakes it, exactly once; until then the waiter's memory stays. */
+ * owner then posts, exactly once; until then the waiter's memory stays. */
 static inline bool waiter_claim(waiter *w, claim_kind kind, uint32_t index)
 {
-    uint32_t found = CLAIM_WAITING;
-    return atom_cas_rlx_rlx(&w->claim, &found, /* rlx: only picks a winner; [park.1] carries */
-                            (index << CLAIM_BITS) | (uint32_t)kind);
+    uint32_t claim = atom_load_rlx(&w->claim); /* rlx: the swap below decides */
+    uint32_t outcome = (index << CLAIM_BITS) | (uint32_t)kind;
+    while ((claim & CLAIM_KIND) == CLAIM_WAITING) {
+        /* rlx: only picks a winner; [claim.1] and [park.1] carry */
+        if (atom_cas_weak_rlx_rlx(&w->claim, &claim, outcome | claim)) {
+            return true;
+        }
+    }
+    return false;
 }
+
+/* Claim and post in one step for a waiter that nobody else can claim: it is in no queue. index is
+ * for the owner to read. */
+void cconc__waiter_grant(waiter *w, uint32_t index);
+
+/* Spin for a moment, looking for the post and at the context. Returns true if it was posted. */
+bool cconc__waiter_spin(waiter *w);
 
 /* Sleep until the claim is decided: by a peer, by the context, or by the deadline. Spin first if
  * may_spin. Afterwards waiter_kind tells who won; the node at the context is out of its queue. */
 void cconc__waiter_park(waiter *w, bool may_spin);
 
 /* Take w out of the wait by the owner's own decision. Returns false if somebody else had decided;
- * the wake has then been taken, and waiter_kind tells. */
+ * that one has then posted, and waiter_kind tells. */
 bool cconc__waiter_withdraw(waiter *w);
 
-/* The owner has found that somebody else decided: take the wake that is on its way. */
-void cconc__waiter_take_wake(waiter *w);
+/* The owner has found that somebody else decided: wait for the post. */
+void cconc__waiter_take_post(waiter *w);
 
 /* Give the code of a wait that a context or the deadline ended, having marked the context. */
 int cconc__waiter_error(const waiter *w, cconc_ctx *ctx);

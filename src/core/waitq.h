@@ -18,11 +18,16 @@
 struct waiter;
 
 typedef struct wait_node {
-    list_link      link;     /* (q) */
+    union {
+        list_link     link;                     /* (q) */
+        unsigned char value[sizeof(list_link)]; /* rendezvous: a small element, while unqueued */
+    };
     struct waiter *w;        /* (i) whose; NULL = a hook on a context, see node.h */
     void          *elem;     /* (i) where an element comes from or goes to; what a grant carries */
-    const void    *key;      /* (i) lot only: the object waited for */
-    int64_t        since_ns; /* (i) when the wait began, where that matters */
+    union {
+        const void *key;      /* (i) lot: the object waited for; group: of whose task */
+        int64_t     since_ns; /* (i) buffered channel: when the wait began */
+    };
     uint32_t       index;    /* (i) case of a select, 0 elsewhere */
     bool           queued;   /* (q) */
 } wait_node;

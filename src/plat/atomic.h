@@ -44,6 +44,7 @@ typedef struct atom_ptr {
 #define atom_sub_sc(a, x) atomic_fetch_sub_explicit(&(a)->v, x, memory_order_seq_cst)
 #define atom_sub_rlx(a, x) atomic_fetch_sub_explicit(&(a)->v, x, memory_order_relaxed)
 #define atom_sub_acqrel(a, x) atomic_fetch_sub_explicit(&(a)->v, x, memory_order_acq_rel)
+#define atom_or_rel(a, x) atomic_fetch_or_explicit(&(a)->v, x, memory_order_release)
 #define atom_or_acqrel(a, x) atomic_fetch_or_explicit(&(a)->v, x, memory_order_acq_rel)
 #define atom_and_acqrel(a, x) atomic_fetch_and_explicit(&(a)->v, x, memory_order_acq_rel)
 
@@ -52,6 +53,7 @@ typedef struct atom_ptr {
                                               memory_order_##failure)
 
 #define atom_cas_rlx_rlx(a, expected, x) ATOM_CAS(strong, a, expected, x, relaxed, relaxed)
+#define atom_cas_acqrel_acq(a, expected, x) ATOM_CAS(strong, a, expected, x, acq_rel, acquire)
 #define atom_cas_weak_rlx_rlx(a, expected, x) ATOM_CAS(weak, a, expected, x, relaxed, relaxed)
 #define atom_cas_weak_acq_acq(a, expected, x) ATOM_CAS(weak, a, expected, x, acquire, acquire)
 #define atom_cas_weak_acqrel_acq(a, expected, x) ATOM_CAS(weak, a, expected, x, acq_rel, acquire)

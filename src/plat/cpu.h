@@ -20,6 +20,16 @@ static inline void plat_cpu_relax(void)
 #endif
 }
 
+/* Have the line at address brought here, to be written. */
+static inline void plat_cpu_prefetch(const void *address)
+{
+#if defined(__GNUC__)
+    __builtin_prefetch(address, 1);
+#else
+    (void)address;
+#endif
+}
+
 /* Let another runnable thread go first. */
 static inline void plat_cpu_yield(void)
 {

@@ -45,8 +45,10 @@ void cconc__mutex_destroy(plat_mutex *mu)
 
 void cconc__mutex_lock_slow(plat_mutex *mu)
 {
-    for (int i = 0; i < PLAT_MUTEX_TRIES; i++) {
-        plat_cpu_relax();
+    for (int pauses = 2; pauses <= PLAT_MUTEX_PAUSES; pauses *= 2) {
+        for (int i = 0; i < pauses; i++) {
+            plat_cpu_relax();
+        }
         if (pthread_mutex_trylock(&mu->m) == 0) {
             return;
         }

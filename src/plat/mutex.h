@@ -20,9 +20,10 @@ typedef struct plat_cond {
 
 #define PLAT_MUTEX_INIT {PTHREAD_MUTEX_INITIALIZER}
 
-/* How often a taken mutex is tried before the kernel is asked: critical sections are a few dozen
- * instructions long, a sleep and a wake-up are thousands. */
-#define PLAT_MUTEX_TRIES 60
+/* How long a taken mutex is waited for before the kernel is asked, in pauses that double from try
+ * to try: critical sections are a few dozen instructions long, a sleep and a wake-up are thousands;
+ * and each try takes the mutex's cache line from its holder. */
+#define PLAT_MUTEX_PAUSES 64
 
 /* Returns 0, ENOMEM or EAGAIN. */
 int  cconc__mutex_init(plat_mutex *mu);

@@ -39,14 +39,32 @@ static void thread_set_name(const char *name)
 #endif
 }
 
+static void thread_run(plat_thread *thread);
+
+/* Only a service whose callback ends its thread while no other can be made comes back more than
+ * once. */
+static void thread_torn(void *arg)
+{
+    plat_thread *thread = arg;
+    (void)cconc__thread_let_cancel(false);
+    if (thread->torn(thread->arg)) {
+        thread_run(thread);
+    }
+}
+
+static void thread_run(plat_thread *thread)
+{
+    pthread_cleanup_push(thread_torn, thread);
+    thread->run(thread->arg);
+    pthread_cleanup_pop(0);
+}
+
 static void *thread_main(void *arg)
 {
     plat_thread *thread = arg;
     (void)cconc__thread_let_cancel(false);
     thread_set_name(thread->name);
-    pthread_cleanup_push(thread->torn, thread->arg);
-    thread->run(thread->arg);
-    pthread_cleanup_pop(0);
+    thread_run(thread);
     return NULL;
 }
 

@@ -14,7 +14,9 @@ typedef struct plat_thread {
     pthread_t id;
     char      name[PLAT_THREAD_NAME_BYTES];
     void (*run)(void *arg);
-    void (*torn)(void *arg); /* called instead of run's return if the thread is ended inside run */
+    /* Called when the thread is ended inside run. Returns true to have run called again, by what is
+     * left of the thread. */
+    bool (*torn)(void *arg);
     void *arg;
 } plat_thread;
 

@@ -85,6 +85,13 @@ static void after_due(timer *due)
     }
 }
 
+/* The function has ended the service's thread. */
+static void after_due_torn(timer *due)
+{
+    self_get()->task = NULL;
+    after_finish(LIST_OF(due, cconc_after, due));
+}
+
 static void after_ended_locked(node_hook *hook)
 {
     cconc_after *after = LIST_OF(hook, cconc_after, hook);
@@ -116,6 +123,7 @@ static cconc_after *after_new(cconc_ctx *ctx, cconc_after_fn fn, void *arg)
     after->task.run = after_run;
     after->task.torn = after_torn;
     after->due.fire = after_due;
+    after->due.torn = after_due_torn;
     after->ctx = ctx;
     after->fn = fn;
     after->arg = arg;

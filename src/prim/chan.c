@@ -17,7 +17,7 @@
 #include "core/spin.h"
 #include "plat/alloc.h"
 
-#include <string.h>
+#define CHAN_LOOKS 16 /* of the looks before queueing, one goes further than the slot */
 
 /* A slot begins with its stamp; the element follows, aligned as its size lets one guess. */
 static void chan_lay_out(cconc_chan *ch, size_t elem_size, size_t cap)
@@ -35,6 +35,20 @@ static void chan_lay_out(cconc_chan *ch, size_t elem_size, size_t cap)
     }
     ch->index_mask = ((size_t)1 << index_bits) - 1;
     ch->lap = CHAN_ONE << index_bits;
+}
+
+/* Memory that begins with a cache line. */
+static cconc_chan *chan_alloc(void)
+{
+    unsigned char *memory = cconc__alloc(sizeof(cconc_chan) + ATOM_LINE - 1);
+    size_t past = (uintptr_t)memory % ATOM_LINE;
+    cconc_chan *ch;
+    if (!memory) {
+        return NULL;
+    }
+    ch = (cconc_chan *)(void *)(memory + (past ? ATOM_LINE - past : 0));
+    ch->memory = memory;
+    return ch;
 }
 
 static int chan_make_slots(cconc_chan *ch)
@@ -63,7 +77,7 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
         (cap > 0 && elem_size + 32 > SIZE_MAX / 2 / cap)) {
         return EOVERFLOW;
     }
-    ch = cconc__alloc(sizeof(*ch));
+    ch = chan_alloc();
     if (!ch) {
         return ENOMEM;
     }
@@ -79,7 +93,9 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
         ch->user = opts->user;
     }
     for (int dir = 0; dir < 2; dir++) {
-        atom_init(&ch->word[dir].at, 0);
+        ch->word[dir] = cap == 0 ? &ch->near_word[dir] : &ch->far_word[dir].at;
+        atom_init(ch->word[dir], 0);
+        atom_init(&ch->seat, NULL);
         waitq_init(&ch->side[dir].queue);
     }
     *out_chan = ch;
@@ -87,7 +103,7 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
 undo_slots:
     cconc__alloc_free(ch->slots);
 undo_chan:
-    cconc__alloc_free(ch);
+    cconc__alloc_free(ch->memory);
     return ENOMEM;
 }
 
@@ -101,7 +117,7 @@ static void chan_drop_all(cconc_chan *ch)
 {
     bool wake;
     while (ch->drop && ch->cap > 0 && cconc__chan_ring_is_ready(ch, CHAN_RECV)) {
-        size_t word = atom_load_rlx(&ch->word[CHAN_RECV].at); /* rlx: free is alone */
+        size_t word = atom_load_rlx(ch->word[CHAN_RECV]); /* rlx: free is alone */
         size_t index = word / CHAN_ONE & ch->index_mask;
         ch->drop(ch->slots + index * ch->stride + ch->elem_at, ch->user);
         (void)cconc__chan_ring_try(ch, CHAN_RECV, NULL, &wake);
@@ -121,7 +137,7 @@ void cconc_chan_free(cconc_chan *ch)
     chan_drop_all(ch);
     cconc__lock_destroy(&ch->mu);
     cconc__alloc_free(ch->slots);
-    cconc__alloc_free(ch);
+    cconc__alloc_free(ch->memory);
 }
 
 static void chan_close_side_locked(cconc_chan *ch, chan_dir dir, wake_batch *batch)
@@ -144,9 +160,12 @@ int cconc_chan_close(cconc_chan *ch)
     MUST(ch != NULL, "chan close of NULL");
     lock_take(&ch->mu);
     /* [ring.2] [meet.1] acqrel: from here on nothing goes in; what came before goes with it */
-    was_closed = (atom_or_acqrel(&ch->word[CHAN_SEND].at, CHAN_CLOSED) & CHAN_CLOSED) != 0;
+    was_closed = (atom_or_acqrel(ch->word[CHAN_SEND], CHAN_CLOSED) & CHAN_CLOSED) != 0;
     if (ch->cap == 0) {
-        (void)atom_or_acqrel(&ch->word[CHAN_RECV].at, CHAN_CLOSED); /* [meet.1] acqrel: as above */
+        (void)atom_or_acqrel(ch->word[CHAN_RECV], CHAN_CLOSED); /* [meet.1] acqrel: as above */
+    }
+    if (ch->cap == 0) {
+        cconc__chan_unseat_locked(ch); /* and nobody sits down again */
     }
     chan_close_side_locked(ch, CHAN_SEND, &batch);
     chan_close_side_locked(ch, CHAN_RECV, &batch);
@@ -180,7 +199,10 @@ static int chan_look(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
     }
     cconc__spin_begin(&s, self_get());
     while (err == EAGAIN && cconc__node_err(ctx) == 0 && cconc__spin_again(&s)) {
-        err = chan_attempt(ch, dir, elem);
+        /* the slot's stamp alone, which the peer writes anyway; now and then for close */
+        if (cconc__chan_ring_is_ready(ch, dir) || s.rounds % CHAN_LOOKS == 0) {
+            err = chan_attempt(ch, dir, elem);
+        }
     }
     cconc__spin_end(&s, err != EAGAIN);
     return err;
@@ -207,22 +229,43 @@ void cconc__chan_dequeue(cconc_chan *ch, chan_dir dir, const waiter *w, wait_nod
     }
 }
 
-/* Leave the queue and see who ended the wait. Returns EAGAIN if it must begin again. */
-static int chan_settle(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node, cconc_ctx *ctx)
+/* See who ended the wait, and leave the queue. Returns EAGAIN if it must begin again. */
+static int chan_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b, cconc_ctx *ctx)
 {
-    int err = 0;
-    switch (waiter_kind(w)) {
-    case CLAIM_GRANT:
-        break;
+    int err;
+    switch (waiter_kind(&b->w)) {
+    case CLAIM_GRANT: /* who granted it has taken it out */
+        if (ch->cap == 0) {
+            cconc__chan_seat_settle(ch, dir, b);
+        }
+        return 0;
     case CLAIM_READY: /* first take, then let the next one in */
     case CLAIM_CLOSE:
-        err = chan_attempt(ch, dir, node->elem);
+        err = chan_attempt(ch, dir, b->node.elem);
         break;
     default:
-        err = cconc__waiter_error(w, ctx);
+        err = cconc__waiter_error(&b->w, ctx);
     }
-    cconc__chan_dequeue(ch, dir, w, node);
+    cconc__chan_dequeue(ch, dir, &b->w, &b->node);
     return err;
+}
+
+/* Wait once. Returns EAGAIN if it must begin again. */
+static int chan_wait(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, lone_waiter *b)
+{
+    wait_queued queued = ch->cap == 0 ? cconc__chan_seat(ch, dir, b) : WAIT_AGAIN;
+    if (queued == WAIT_QUEUED) {
+        cconc__chan_seat_wait(ch, b);
+        return chan_settle(ch, dir, b, ctx);
+    }
+    if (queued == WAIT_AGAIN) {
+        queued = cconc__chan_enqueue(ch, dir, &b->w, &b->node);
+    }
+    if (queued == WAIT_QUEUED) {
+        cconc__waiter_park(&b->w, ch->cap == 0);
+        return chan_settle(ch, dir, b, ctx);
+    }
+    return queued == WAIT_FIRED ? 0 : chan_attempt(ch, dir, b->node.elem);
 }
 
 static int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
@@ -230,22 +273,12 @@ static int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
     int64_t since_ns = 0;
     int err = chan_look(ch, dir, ctx, elem);
     while (err == EAGAIN) {
-        waiter w;
-        wait_node node;
-        wait_queued queued;
-        cconc__waiter_arm(&w, ctx);
-        wait_node_init(&node, &w, elem, 0);
-        node.since_ns = since_ns;
-        queued = cconc__chan_enqueue(ch, dir, &w, &node);
-        if (queued == WAIT_QUEUED) {
-            cconc__waiter_park(&w, ch->cap == 0);
-            err = chan_settle(ch, dir, &w, &node, ctx);
-        } else if (queued == WAIT_FIRED) {
-            err = 0;
-        } else {
-            err = chan_attempt(ch, dir, elem);
-        }
-        since_ns = node.since_ns;
+        lone_waiter b;
+        cconc__waiter_arm(&b.w, ctx);
+        wait_node_init(&b.node, &b.w, elem, 0);
+        b.node.since_ns = since_ns;
+        err = chan_wait(ch, dir, ctx, &b);
+        since_ns = b.node.since_ns;
     }
     return err;
 }
@@ -259,7 +292,11 @@ static int chan_move(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
     if (!ch) {
         return chan_wait_for_nothing(ctx);
     }
-    err = chan_attempt(ch, dir, elem);
+    /* Capacity 0: whoever queues looks for a peer under the same lock. */
+    err = EAGAIN;
+    if (ch->cap > 0 && cconc__chan_ring_is_ready(ch, dir)) {
+        err = chan_attempt(ch, dir, elem);
+    }
     return err == EAGAIN ? chan_block(ch, dir, ctx, elem) : err;
 }
 
@@ -341,11 +378,11 @@ size_t cconc_chan_len(const cconc_chan *ch)
     if (!ch || ch->cap == 0) {
         return 0;
     }
-    tail = atom_load_acq(&ch->word[CHAN_SEND].at); /* [ring.2] acq: head is read after it */
+    tail = atom_load_acq(ch->word[CHAN_SEND]); /* [ring.2] acq: head is read after it */
     do { /* a pair that was there at one instant */
         again = tail;
-        head = atom_load_acq(&ch->word[CHAN_RECV].at); /* [ring.2] acq: tail is read after it */
-        tail = atom_load_acq(&ch->word[CHAN_SEND].at); /* [ring.2] acq: as above */
+        head = atom_load_acq(ch->word[CHAN_RECV]); /* [ring.2] acq: tail is read after it */
+        tail = atom_load_acq(ch->word[CHAN_SEND]); /* [ring.2] acq: as above */
     } while (((tail ^ again) & ~CHAN_FLAGS) != 0);
     from = head / CHAN_ONE & ch->index_mask;
     to = tail / CHAN_ONE & ch->index_mask;
@@ -366,6 +403,9 @@ void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receive
     size_t receivers = 0;
     if (ch) {
         lock_take(&ch->mu);
+        if (ch->cap == 0) {
+            cconc__chan_unseat_locked(ch);
+        }
         senders = ch->side[CHAN_SEND].queue.count;
         receivers = ch->side[CHAN_RECV].queue.count;
         lock_leave(&ch->mu);

@@ -45,24 +45,29 @@ typedef struct chan_side {
 } chan_side;
 
 typedef struct chan_word {
-    atom_size at;                                  /* (a) position and flags [ring.2] */
-    char      alone[ATOM_LINE - sizeof(atom_size)]; /* senders and receivers write their own line */
+    atom_size at;                              /* (a) position and flags [ring.2] */
+    char alone[ATOM_LINE - sizeof(atom_size)]; /* senders and receivers write their own line */
 } chan_word;
 
+/* Laid out by cache line: what is only read; a line for each direction of a ring; then what callers
+ * who meet under the lock write together. */
 struct cconc_chan {
-    size_t             cap;        /* (i) elements; 0 = rendezvous */
-    size_t             elem_size;  /* (i) bytes */
-    size_t             elem_at;    /* (i) where in a slot the element begins */
-    size_t             stride;     /* (i) bytes from slot to slot */
-    size_t             index_mask; /* (i) the index bits of a position */
-    size_t             lap;        /* (i) what one round adds to a position */
-    unsigned char     *slots;      /* (i) cap slots: stamp, element */
-    cconc_chan_drop_fn drop;       /* (i) or NULL */
-    void              *user;       /* (i) */
-    char               before[ATOM_LINE]; /* keeps the words off the line above */
-    chan_word          word[2];    /* (a) by chan_dir */
-    lock               mu;         /* rank CHAN; guards (m) and the flags of the words */
-    chan_side          side[2];    /* (m) by chan_dir */
+    size_t             cap;         /* (i) elements; 0 = rendezvous */
+    size_t             elem_size;   /* (i) bytes */
+    atom_size         *word[2];     /* (i) by chan_dir: far_word of a ring, near_word if cap is 0 */
+    size_t             index_mask;  /* (i) the index bits of a position */
+    size_t             lap;         /* (i) what one round adds to a position */
+    unsigned char     *slots;       /* (i) cap slots: stamp, element */
+    size_t             stride;      /* (i) bytes from slot to slot */
+    size_t             elem_at;     /* (i) where in a slot the element begins */
+    cconc_chan_drop_fn drop;        /* (i) or NULL */
+    void              *user;        /* (i) */
+    void              *memory;      /* (i) what was allocated */
+    _Alignas(ATOM_LINE) chan_word far_word[2]; /* (a) */
+    _Alignas(ATOM_LINE) atom_ptr seat; /* (a) capacity 0: who spins, see chan_meet.c [seat.1] */
+    atom_size          near_word[2]; /* (a) */
+    lock               mu;          /* rank CHAN; guards (m) and the flags of the words */
+    chan_side          side[2];     /* (m) by chan_dir */
 };
 
 /* Copy one element. to may be NULL: it is thrown away. */
@@ -93,6 +98,16 @@ void        cconc__chan_ring_unflag_locked(cconc_chan *ch); /* all queues have b
 int         cconc__chan_meet_attempt(cconc_chan *ch, chan_dir dir, void *elem);
 wait_queued cconc__chan_meet_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node);
 void        cconc__chan_meet_leave(cconc_chan *ch, chan_dir dir, wait_node *node);
+
+/* Meet, or sit down. Returns WAIT_FIRED; WAIT_QUEUED if b sits; WAIT_AGAIN if the queue must be
+ * used. A sitter waits, then, if it was granted, has its element moved. */
+wait_queued cconc__chan_seat(cconc_chan *ch, chan_dir dir, lone_waiter *b);
+void        cconc__chan_seat_wait(cconc_chan *ch, lone_waiter *b);
+void        cconc__chan_seat_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b);
+
+/* Have whoever sits join the queue, where everybody sees it. */
+void cconc__chan_unseat_locked(cconc_chan *ch);
+void cconc__chan_unseat(cconc_chan *ch);
 
 /* chan.c: queue w's node, and leave after the wait, as the claim on w says. */
 wait_queued cconc__chan_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node);

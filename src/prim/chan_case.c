@@ -15,22 +15,25 @@ static size_t case_version(const cconc_chan *ch, chan_dir dir)
 {
     chan_dir watched = ch->cap == 0 ? dir : chan_other(dir);
     /* [ring.2] [meet.1] acq: read before the look */
-    return atom_load_acq(&ch->word[watched].at) & ~CHAN_FLAGS;
+    return atom_load_acq(ch->word[watched]) & ~CHAN_FLAGS;
 }
 
-static bool case_is_ready(const cconc_chan *ch, chan_dir dir, size_t *out_version)
+static bool case_is_ready(cconc_chan *ch, chan_dir dir, size_t *out_version)
 {
     size_t word;
+    if (ch->cap == 0) {
+        cconc__chan_unseat(ch);
+    }
     *out_version = case_version(ch, dir);
     /* [ring.2] [meet.1] acq: what came before close */
-    word = atom_load_acq(&ch->word[CHAN_SEND].at);
+    word = atom_load_acq(ch->word[CHAN_SEND]);
     if (word & CHAN_CLOSED) {
         return true;
     }
     if (ch->cap > 0) {
         return cconc__chan_ring_has(ch, dir);
     }
-    return (atom_load_acq(&ch->word[dir].at) & CHAN_WAKE) != 0; /* [meet.1] acq */
+    return (atom_load_acq(ch->word[dir]) & CHAN_WAKE) != 0; /* [meet.1] acq */
 }
 
 static bool send_is_right(const wait_case *c)

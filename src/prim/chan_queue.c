@@ -35,21 +35,21 @@ static void queue_flag_locked(cconc_chan *ch, chan_dir dir, size_t flag, bool on
 {
     size_t word;
     cconc__lock_assert_held(&ch->mu);
-    word = atom_load_rlx(&ch->word[dir].at); /* rlx: flags change under mu only */
+    word = atom_load_rlx(ch->word[dir]); /* rlx: flags change under mu only */
     if (((word & flag) != 0) == on) {
         return;
     }
     if (on) {
-        (void)atom_or_acqrel(&ch->word[dir].at, flag); /* [queue.1] acqrel: before we look again */
+        (void)atom_or_acqrel(ch->word[dir], flag); /* [queue.1] acqrel: before we look again */
     } else {
-        (void)atom_and_acqrel(&ch->word[dir].at, ~flag); /* [queue.1] acqrel */
+        (void)atom_and_acqrel(ch->word[dir], ~flag); /* [queue.1] acqrel */
     }
 }
 
 static bool queue_is_direct_locked(cconc_chan *ch, chan_dir dir)
 {
     cconc__lock_assert_held(&ch->mu);
-    return (atom_load_rlx(&ch->word[dir].at) & CHAN_DIRECT) != 0; /* rlx: changed under mu only */
+    return (atom_load_rlx(ch->word[dir]) & CHAN_DIRECT) != 0; /* rlx: changed under mu only */
 }
 
 /* Restore I1 and I2. */
@@ -223,14 +223,14 @@ wait_queued cconc__chan_ring_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wa
         queue_flag_locked(ch, dir, CHAN_DIRECT, true);
     }
     queue_update_locked(ch, dir);
-    closed = (atom_load_rlx(&ch->word[CHAN_SEND].at) & CHAN_CLOSED) != 0; /* rlx: set under mu */
+    closed = (atom_load_rlx(ch->word[CHAN_SEND]) & CHAN_CLOSED) != 0; /* rlx: set under mu */
     ready = closed || (!direct && cconc__chan_ring_has(ch, dir)); /* the second look */
     if (ready) {
         withdrawn = queue_withdraw_locked(ch, dir, w, node);
     }
     lock_leave(&ch->mu);
     if (ready && !withdrawn) {
-        cconc__waiter_take_wake(w);
+        cconc__waiter_take_post(w);
         return WAIT_LOST;
     }
     if (direct && !ready) {

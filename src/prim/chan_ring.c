@@ -59,7 +59,7 @@ void cconc__chan_copy(const cconc_chan *ch, void *to, const void *from)
 
 static inline size_t ring_word(const cconc_chan *ch, chan_dir dir)
 {
-    return atom_load_acq(&ch->word[dir].at); /* [ring.2] acq: what came before close */
+    return atom_load_acq(ch->word[dir]); /* [ring.2] acq: what came before close */
 }
 
 static inline atom_size *ring_stamp(const cconc_chan *ch, size_t word)
@@ -113,7 +113,7 @@ static inline int ring_try(cconc_chan *ch, chan_dir dir, void *elem, bool *out_w
         }
         if (ring_turn(ch, dir, word)) {
             /* [ring.2] acq: as ring_word(). The move is where the call takes effect. */
-            if (atom_cas_weak_acq_acq(&ch->word[dir].at, &word, ring_next(ch, word))) {
+            if (atom_cas_weak_acq_acq(ch->word[dir], &word, ring_next(ch, word))) {
                 *out_wake = (word & CHAN_WAKE) != 0;
                 ring_pass(ch, dir, word, elem);
                 return 0;
@@ -141,7 +141,7 @@ bool cconc__chan_ring_move_locked(cconc_chan *ch, chan_dir dir, void *elem)
     cconc__lock_assert_held(&ch->mu);
     CHECK((word & CHAN_DIRECT) && ring_turn(ch, dir, word));
     /* [ring.2] acq: as ring_word(); it fails only by chance: the position is ours (I3) */
-    while (!atom_cas_weak_acq_acq(&ch->word[dir].at, &word, ring_next(ch, word))) {
+    while (!atom_cas_weak_acq_acq(ch->word[dir], &word, ring_next(ch, word))) {
     }
     ring_pass(ch, dir, word, elem);
     return (word & CHAN_WAKE) != 0;

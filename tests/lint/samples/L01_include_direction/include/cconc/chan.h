@@ -1,0 +1,14 @@
+/* chan.h - a primitive
+ * SPDX-License-Identifier: MIT
+ *
+ * Model     A queue.
+ * Example   cconc_chan_close(ch);
+ * Lifetime  none
+ * Threads   Any.
+ * Blocking  none
+ * Orders    none
+ * Progress  none
+ * Errors    none
+ * Limits    none
+ */
+#include <stddef.h>

@@ -1,0 +1,4 @@
+/* left.h - half of a cycle
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/right.h"

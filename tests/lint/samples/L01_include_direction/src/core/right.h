@@ -1,0 +1,4 @@
+/* right.h - half of a cycle
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/left.h"

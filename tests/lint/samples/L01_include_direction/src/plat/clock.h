@@ -1,0 +1,4 @@
+/* clock.h - looks up
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/waiter.h"

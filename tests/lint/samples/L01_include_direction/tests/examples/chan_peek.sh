@@ -1,0 +1,3 @@
+# chan_peek.sh - runs it
+# SPDX-License-Identifier: MIT
+"$1"

@@ -1,0 +1,3 @@
+# ctx_self.sh - runs it
+# SPDX-License-Identifier: MIT
+"$1"

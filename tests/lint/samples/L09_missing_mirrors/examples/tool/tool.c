@@ -1,0 +1,4 @@
+/* tool.c - a program that nothing runs
+ * SPDX-License-Identifier: MIT
+ */
+#include <stddef.h>

@@ -1,0 +1,3 @@
+/* other.h - the name of another file
+ * SPDX-License-Identifier: MIT
+ */

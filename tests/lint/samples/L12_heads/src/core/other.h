@@ -1,0 +1,3 @@
+/* other.h - x
+ * SPDX-License-Identifier: MIT
+ */

@@ -1,0 +1,1 @@
+"""tool.py - has no licence line."""

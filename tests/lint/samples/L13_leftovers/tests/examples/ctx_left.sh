@@ -1,0 +1,3 @@
+# ctx_left.sh - runs it
+# SPDX-License-Identifier: MIT
+"$1"

@@ -1,0 +1,202 @@
+#!/usr/bin/env bash
+# run.sh - installs what is missing, builds libcconc in each way it is tested, and runs the tests.
+# SPDX-License-Identifier: MIT
+#
+# Usage: ./tests/run.sh [--only LAYER] [--full]
+#
+# Layers    unit stress examples lint install    the library as users get it (build/)
+#           asan    unit, stress, examples with AddressSanitizer and UBSan, checks on (build/asan)
+#           tsan    unit, stress, examples with ThreadSanitizer, checks on (build/tsan)
+# --full    adds the layers
+#           one-cpu             unit and stress of build/ pinned to one processor
+#           clang-14 clang-19   unit, stress and examples with that compiler, checks on
+# The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
+# each stress test runs, in milliseconds.
+set -uo pipefail
+
+usage() {
+    sed -n '/^# Usage/,/^# each/s/^# \?//p' "$0"
+    exit "$1"
+}
+
+layers=(unit stress examples lint install asan tsan)
+full_layers=(one-cpu clang-14 clang-19)
+only=
+full=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --only) only=${2:?"--only needs a layer"}; shift ;;
+    --full) full=1 ;;
+    --help) usage 0 ;;
+    *) usage 2 >&2 ;;
+    esac
+    shift
+done
+if [ -n "$only" ] && [[ " ${layers[*]} ${full_layers[*]} " != *" $only "* ]]; then
+    usage 2 >&2
+fi
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+exec </dev/null
+mkdir -p build
+source src/tools/packages.sh
+need_build_tools
+need libcmocka-dev pkg-config --exists cmocka
+need g++ command -v c++
+need binutils command -v nm
+install_missing_packages build/packages.log
+if [ -n "$full" ]; then
+    export STRESS_MS=${STRESS_MS:-10000}
+fi
+
+table=()
+passed_total=0
+failed_total=0
+
+# add_row LAYER PASSED FAILED SECONDS NOTE
+add_row() {
+    passed_total=$((passed_total + $2))
+    failed_total=$((failed_total + $3))
+    table+=("$(printf '%-10s %7d %7d %8d  %s' "$@")")
+}
+
+skip_layer() {
+    table+=("$(printf '%-10s %s' "$1" "SKIPPED: $2")")
+}
+
+# configure_and_build FOLDER SETUP_ARGUMENT...: a configuration that cannot be renewed is replaced.
+configure_and_build() {
+    local folder=$1
+    shift
+    local arguments=(-Dtests=enabled -Dexamples=enabled -Dwerror=true "$@")
+    if [ -f "$folder/build.ninja" ]; then
+        meson setup --reconfigure "$folder" "${arguments[@]}" ||
+            { rm -rf "$folder"/{meson-private,meson-info,build.ninja} &&
+                meson setup "$folder" "${arguments[@]}"; }
+    else
+        meson setup "$folder" "${arguments[@]}"
+    fi && ninja -C "$folder"
+}
+
+# count_results FOLDER: prints passed, failed and skipped as meson's log of the last run has them.
+count_results() {
+    python3 - "$1/meson-logs/testlog.json" <<'PYTHON'
+import json
+import sys
+
+counts = {"passed": 0, "failed": 0, "skipped": 0}
+try:
+    with open(sys.argv[1], encoding="utf-8") as log:
+        for line in log:
+            result = json.loads(line)["result"]
+            kind = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
+            counts[kind.get(result, "failed")] += 1
+except FileNotFoundError:
+    counts["failed"] = 1
+print(counts["passed"], counts["failed"], counts["skipped"])
+PYTHON
+}
+
+# run_tests LAYER FOLDER "SUITES" WRAPPER...: adds the row, build time included.
+run_tests() {
+    local layer=$1 folder=$2 suites=$3 start=$SECONDS passed failed skipped suite
+    local arguments=()
+    shift 3
+    for suite in $suites; do
+        arguments+=(--suite "$suite")
+    done
+    echo
+    echo "== $layer"
+    if ! configure_and_build "$folder" "${setup_arguments[@]}" >"build/$layer.log" 2>&1; then
+        tail -n 60 "build/$layer.log"
+        add_row "$layer" 0 1 $((SECONDS - start)) "the build failed, see build/$layer.log"
+        return
+    fi
+    rm -f "$folder/meson-logs/testlog.json"
+    "$@" meson test -C "$folder" --no-rebuild --print-errorlogs "${arguments[@]}" \
+        "${test_arguments[@]}"
+    read -r passed failed skipped < <(count_results "$folder")
+    add_row "$layer" "$passed" "$failed" $((SECONDS - start)) \
+        "$( ((skipped)) && echo "$skipped skipped")"
+}
+
+# works COMPILER FLAG WRAPPER...: can programs be built with FLAG, and do they start?
+works() {
+    local compiler=$1 flag=$2
+    shift 2
+    echo 'int main(void) { return 0; }' | "$compiler" "$flag" -x c - -o build/probe 2>/dev/null &&
+        "$@" build/probe 2>/dev/null
+}
+
+run_plain() {
+    setup_arguments=()
+    test_arguments=()
+    run_tests "$1" build "${2:-$1}" "${@:3}"
+}
+
+run_asan() {
+    if ! works cc -fsanitize=address,undefined; then
+        skip_layer asan "programs with AddressSanitizer do not build or start here"
+        return
+    fi
+    setup_arguments=("-Db_sanitize=address,undefined" -Db_lundef=false -Dchecked=true)
+    test_arguments=(--timeout-multiplier 2)
+    local common=halt_on_error=1:abort_on_error=1
+    ASAN_OPTIONS=$common:allocator_may_return_null=1:detect_stack_use_after_return=1 \
+        UBSAN_OPTIONS=$common:print_stacktrace=1 \
+        run_tests asan build/asan "unit stress examples"
+}
+
+# Kernels that randomise addresses by more bits than ThreadSanitizer expects need setarch -R.
+run_tsan() {
+    local wrapper=()
+    if setarch -R true 2>/dev/null; then
+        wrapper=(setarch -R)
+    fi
+    if ! works cc -fsanitize=thread "${wrapper[@]}"; then
+        skip_layer tsan "programs with ThreadSanitizer do not build or start here"
+        return
+    fi
+    setup_arguments=(-Db_sanitize=thread -Db_lundef=false -Dchecked=true)
+    test_arguments=(--timeout-multiplier 2)
+    TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1 \
+        run_tests tsan build/tsan "unit stress examples" "${wrapper[@]}"
+}
+
+run_clang() {
+    missing_packages=()
+    need "$1" command -v "$1"
+    if ! (install_missing_packages "build/$1.packages.log") 2>/dev/null; then
+        skip_layer "$1" "not installed, and apt-get cannot install it"
+        return
+    fi
+    setup_arguments=(-Dchecked=true)
+    test_arguments=()
+    CC=$1 run_tests "$1" "build/$1" "unit stress examples"
+}
+
+run_layer() {
+    case $1 in
+    asan) run_asan ;;
+    tsan) run_tsan ;;
+    one-cpu) run_plain one-cpu "unit stress" taskset -c 0 ;;
+    clang-*) run_clang "$1" ;;
+    *) run_plain "$1" ;;
+    esac
+}
+
+if [ -n "$only" ]; then
+    layers=("$only")
+elif [ -n "$full" ]; then
+    layers+=("${full_layers[@]}")
+fi
+for layer in "${layers[@]}"; do
+    run_layer "$layer"
+done
+
+echo
+printf '%-10s %7s %7s %8s\n' layer passed failed seconds
+printf '%s\n' "${table[@]}"
+echo
+echo "$passed_total passed, $failed_total failed"
+[ "$failed_total" -eq 0 ] && [ "$passed_total" -gt 0 ]

@@ -1,0 +1,128 @@
+/* idle.c - a blocked program uses no processor time
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk      A blocked wait that polls, a timer service or executor that wakes for nothing, spinning
+ *           that does not end.
+ * Method    A hundred threads block in channels, selects and contexts, and tasks of a group beside
+ *           them; once all are seen blocked the processor time of the whole process is measured
+ *           over five seconds. This is the one test that sleeps: it measures that nothing happens.
+ * Catches   W8, I11 of TESTING.md; rule 6 of the design: bounded spinning.
+ */
+#include "support.h"
+
+#include <cconc/cconc.h>
+
+#include "core/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { THREADS = 100, TASKS = 10, IDLE_SECONDS = 5 };
+
+#define MOST_CPU_NS (5 * CCONC_MS)
+
+struct idle {
+    cconc_chan *empty;   /* receivers wait here */
+    cconc_chan *full;    /* senders */
+    cconc_chan *meeting; /* both, in selects */
+    cconc_ctx  *stop;    /* ends all */
+    cconc_ctx  *far;     /* child of stop with a deadline in an hour */
+};
+
+static void thread_run(void *arg, size_t index)
+{
+    struct idle *idle = arg;
+    int value = 1;
+    size_t fired = 9;
+    int64_t far_ns = cconc_clock_after(3600 * CCONC_SECOND);
+    cconc_select_case cases[] = {cconc_select_recv(idle->empty, &value),
+                                 cconc_select_recv(idle->meeting, &value),
+                                 cconc_select_done(idle->far), cconc_select_until(far_ns)};
+    int err = 0;
+    switch (index % 5) {
+    case 0:
+        err = cconc_chan_recv(idle->empty, idle->stop, &value);
+        break;
+    case 1:
+        err = cconc_chan_send(idle->full, idle->far, &value);
+        break;
+    case 2:
+        err = cconc_select(cases, 4, 0, &fired);
+        break;
+    case 3:
+        SUPPORT_CHECK(cconc_ctx_wait(idle->far, NULL) == 0);
+        err = cconc_ctx_err(idle->far);
+        break;
+    default:
+        err = cconc_ctx_sleep(idle->stop, 3600 * CCONC_SECOND);
+    }
+    SUPPORT_CHECK(err == ECANCELED);
+}
+
+static int task_run(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    thread_run(arg, 0);
+    return 0;
+}
+
+/* How many are blocked: waits on the channels alone, and those that only contexts can end. */
+static bool all_are_blocked(struct idle *idle)
+{
+    size_t senders;
+    size_t receivers;
+    cconc_chan_waiters(idle->empty, &senders, &receivers);
+    size_t blocked = receivers;
+    cconc_chan_waiters(idle->full, &senders, &receivers);
+    blocked += senders;
+    /* Receivers and senders watch their context too; a select watches far, a sleeper stop. */
+    return blocked == THREADS / 5 * 3 + TASKS &&
+           cconc__node_watchers(idle->far) == THREADS / 5 * 3 &&
+           cconc__node_watchers(idle->stop) == THREADS / 5 * 2 + TASKS;
+}
+
+static void pass_seconds(int seconds)
+{
+    struct timespec time = {.tv_sec = seconds};
+    while (nanosleep(&time, &time) != 0) {
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct idle idle;
+    cconc_group *group;
+    int value = 1;
+    support_start(argc, argv, NULL);
+    (void)support_stress_begin("idle");
+    SUPPORT_CHECK(cconc_chan_new(sizeof(int), 1, &idle.empty) == 0);
+    SUPPORT_CHECK(cconc_chan_new(sizeof(int), 1, &idle.full) == 0);
+    SUPPORT_CHECK(cconc_chan_new(sizeof(int), 0, &idle.meeting) == 0);
+    SUPPORT_CHECK(cconc_chan_try_send(idle.full, &value) == 0);
+    SUPPORT_CHECK(cconc_ctx_with_cancel(NULL, &idle.stop) == 0);
+    SUPPORT_CHECK(cconc_ctx_with_timeout(idle.stop, 3600 * CCONC_SECOND, &idle.far) == 0);
+    SUPPORT_CHECK(cconc_group_new(NULL, NULL, &group) == 0);
+    for (int i = 0; i < TASKS; i++) {
+        SUPPORT_CHECK(cconc_group_go(group, NULL, task_run, &idle) == 0);
+    }
+    struct support_threads *threads = support_threads_start(THREADS, thread_run, &idle);
+    until(all_are_blocked(&idle));
+    pass_seconds(1); /* the last of them is on its way from its queue to its sleep */
+    int64_t before_ns = support_cpu_ns();
+    pass_seconds(IDLE_SECONDS);
+    int64_t used_ns = support_cpu_ns() - before_ns;
+    printf("idle: %d us of processor time in %d s\n", (int)(used_ns / CCONC_US), IDLE_SECONDS);
+    cconc_ctx_cancel(idle.stop);
+    support_threads_join(threads);
+    SUPPORT_CHECK(cconc_group_wait(group, NULL, NULL) == 0);
+    SUPPORT_CHECK(used_ns < MOST_CPU_NS);
+    cconc_group_free(group);
+    cconc_ctx_free(idle.far);
+    cconc_ctx_free(idle.stop);
+    cconc_chan_free(idle.meeting);
+    cconc_chan_free(idle.full);
+    cconc_chan_free(idle.empty);
+    support_leak_check();
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* internal.h - what the files of tests/support share among themselves.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CCONC_TESTS_SUPPORT_INTERNAL_H
+#define CCONC_TESTS_SUPPORT_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A fault to inject at the at-th occasion (0 = never), and at all later ones if sticky. */
+struct support_fault {
+    atomic_uint_fast64_t at;
+    atomic_uint_fast64_t seen;
+    atomic_uint_fast64_t hits;
+    atomic_bool sticky;
+};
+
+void support_fault_arm(struct support_fault *fault, uint64_t n, bool sticky);
+
+/* Count an occasion; true if the fault is to happen at it. */
+bool support_fault_now(struct support_fault *fault);
+
+/* Returns how often it happened since it was armed. */
+uint64_t support_fault_disarm(struct support_fault *fault);
+
+uint64_t support_thread_fault_end(void);
+void support_memory_start(void);
+
+/* The number in the environment variable name, or fallback. */
+int64_t support_env_number(const char *name, int64_t fallback);
+
+#endif

@@ -1,0 +1,139 @@
+/* process.c - the start of a test program, parts in processes of their own, misuse, aborting
+ * SPDX-License-Identifier: MIT
+ */
+#include "internal.h"
+#include "support.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cconc/cconc.h>
+
+#define CHILD_OPTION "--child"
+#define MESSAGE_BYTES 256
+
+extern char **environ;
+
+/* The misuse that this thread expects, and what was reported. */
+static _Thread_local jmp_buf misuse_jump;
+static _Thread_local bool misuse_armed;
+static _Thread_local char misuse_text[MESSAGE_BYTES];
+
+_Noreturn void support_abort(const char *file, int line, const char *text)
+{
+    fprintf(stderr, "%s:%d: check failed: %s\n", file, line, text);
+    abort();
+}
+
+int64_t support_env_number(const char *name, int64_t fallback)
+{
+    const char *text = getenv(name);
+    return text && *text ? strtoll(text, NULL, 0) : fallback;
+}
+
+static void misuse_hook(const char *message, void *user)
+{
+    (void)user;
+    if (!misuse_armed) {
+        fprintf(stderr, "cconc: %s\n", message);
+        return;
+    }
+    misuse_armed = false;
+    snprintf(misuse_text, sizeof(misuse_text), "%s", message);
+    longjmp(misuse_jump, 1);
+}
+
+jmp_buf *support_misuse_arm(void)
+{
+    misuse_armed = true;
+    misuse_text[0] = '\0';
+    return &misuse_jump;
+}
+
+_Noreturn void support_misuse_absent(const char *file, int line, const char *text)
+{
+    fprintf(stderr, "no misuse was reported where this one was expected:\n");
+    support_abort(file, line, text);
+}
+
+void support_misuse_compare(const char *file, int line, const char *text)
+{
+    if (strcmp(misuse_text, text) != 0) {
+        fprintf(stderr, "reported misuse: %s\n", misuse_text);
+        support_abort(file, line, text);
+    }
+}
+
+void support_start(int argc, char **argv, const struct support_child *children)
+{
+    support_memory_start();
+    cconc_set_misuse_hook(misuse_hook, NULL);
+    if (argc != 3 || strcmp(argv[1], CHILD_OPTION) != 0) {
+        return;
+    }
+    for (; children && children->name; children++) {
+        if (strcmp(children->name, argv[2]) == 0) {
+            exit(children->fn());
+        }
+    }
+    support_abort(__FILE__, __LINE__, argv[2]);
+}
+
+/* Read to the end of fd; keep what fits into size bytes with a terminator. */
+static void read_all(int fd, char *out_text, size_t size)
+{
+    char chunk[512];
+    size_t kept = 0;
+    for (;;) {
+        ssize_t got = read(fd, chunk, sizeof(chunk));
+        if (got == 0) {
+            break;
+        }
+        if (got < 0) {
+            SUPPORT_CHECK(errno == EINTR);
+            continue;
+        }
+        size_t room = size - 1 - kept;
+        size_t take = (size_t)got < room ? (size_t)got : room;
+        memcpy(out_text + kept, chunk, take);
+        kept += take;
+    }
+    out_text[kept] = '\0';
+}
+
+int support_run_child(const char *name, char *out_text, size_t size)
+{
+    char program[] = "/proc/self/exe";
+    char option[] = CHILD_OPTION;
+    char part[64];
+    char *argv[] = {program, option, part, NULL};
+    int ends[2] = {-1, -1};
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int status;
+    snprintf(part, sizeof(part), "%s", name);
+    SUPPORT_CHECK(posix_spawn_file_actions_init(&actions) == 0);
+    if (out_text) {
+        SUPPORT_CHECK(size > 0 && pipe(ends) == 0);
+        SUPPORT_CHECK(posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO) == 0);
+        SUPPORT_CHECK(posix_spawn_file_actions_addclose(&actions, ends[0]) == 0);
+        SUPPORT_CHECK(posix_spawn_file_actions_addclose(&actions, ends[1]) == 0);
+    }
+    fflush(NULL);
+    SUPPORT_CHECK(posix_spawn(&pid, program, &actions, NULL, argv, environ) == 0);
+    SUPPORT_CHECK(posix_spawn_file_actions_destroy(&actions) == 0);
+    if (out_text) {
+        close(ends[1]);
+        read_all(ends[0], out_text, size);
+        close(ends[0]);
+    }
+    while (waitpid(pid, &status, 0) < 0) {
+        SUPPORT_CHECK(errno == EINTR);
+    }
+    return status;
+}

@@ -1,0 +1,167 @@
+/* support.h - what the tests share: counted memory, injected faults, threads, polling, seeds.
+ * SPDX-License-Identifier: MIT
+ *
+ * Every test program calls support_start first of all. A check that fails here prints where and
+ * aborts, so that it works in any thread; cmocka's asserts are for the main thread (unit.h).
+ * Programs are linked with -Wl,--wrap=pthread_create.
+ */
+#ifndef CCONC_TESTS_SUPPORT_H
+#define CCONC_TESTS_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Abort with place and text unless condition holds; for any thread. */
+#define SUPPORT_CHECK(condition)                                                                   \
+    ((condition) ? (void)0 : support_abort(__FILE__, __LINE__, #condition))
+
+_Noreturn void support_abort(const char *file, int line, const char *text);
+
+/* ---- start ---------------------------------------------------------------------------------- */
+
+/* A part of a test that needs a process of its own; its return value is the exit status. */
+struct support_child {
+    const char *name;
+    int (*fn)(void);
+};
+
+/* Install the counting allocator and the misuse hook. children (NULL, or ended by a NULL name) are
+ * the parts that support_run_child can run: in such a process this runs the part and exits. */
+void support_start(int argc, char **argv, const struct support_child *children);
+
+/* Run the part called name in a new process of this program and give its wait status. What it wrote
+ * to standard error goes to out_text, cut at size (out_text may be NULL: not captured). */
+int support_run_child(const char *name, char *out_text, size_t size);
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* Blocks and bytes that the library holds now, and allocations that it tried so far. */
+size_t support_live_blocks(void);
+size_t support_live_bytes(void);
+uint64_t support_alloc_count(void);
+
+/* Let the n-th allocation from now on fail (1 is the next one), and all later ones if sticky. */
+void support_fail_alloc(uint64_t n, bool sticky);
+
+/* Let the n-th creation of a thread from now on fail with EAGAIN, and all later ones if sticky. */
+void support_fail_thread(uint64_t n, bool sticky);
+
+/* End the injection of both faults and give how many were injected since it began. */
+uint64_t support_fail_end(void);
+
+/* Threads that the library created so far. */
+uint64_t support_thread_count(void);
+
+/* Shut the library down and abort unless it then holds no memory at all. Threads that ever blocked
+ * in the library must have ended, except the caller. */
+void support_leak_check(void);
+
+/* Before and after each unit test (unit.h): no fault injected, and no memory held that was not. */
+int support_unit_setup(void **state);
+int support_unit_teardown(void **state);
+
+/* ---- sweeps --------------------------------------------------------------------------------- */
+
+/* One run of a body: it must accept ENOMEM from every call that can give it, and clean up. */
+typedef void (*support_body_fn)(void *arg);
+
+/* Run body with the n-th allocation failing, n = 1, 2, ... until a run has no failure: once each,
+ * then for good from there on. The library is shut down and leak-checked after each run.
+ * Returns the number of failures injected. */
+uint64_t support_sweep_alloc(support_body_fn body, void *arg);
+
+/* The same for the n-th creation of a thread. */
+uint64_t support_sweep_thread(support_body_fn body, void *arg);
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+/* index counts the threads of one start from 0. */
+typedef void (*support_thread_fn)(void *arg, size_t index);
+
+struct support_threads;
+
+/* Start count plain threads; these never meet an injected fault. */
+struct support_threads *support_threads_start(size_t count, support_thread_fn fn, void *arg);
+
+/* Ask for thread-cancellation of thread index. */
+void support_threads_cancel(struct support_threads *threads, size_t index);
+
+/* Join all and release. Returns how many ended by thread-cancellation. */
+size_t support_threads_join(struct support_threads *threads);
+
+/* Run fn(arg) on a thread with a stack of 64 KiB; more under a sanitizer: its frames are larger. */
+void support_on_small_stack(support_body_fn fn, void *arg);
+
+/* Tell whether the address or thread sanitizer is built in, which make tests many times slower. */
+bool support_is_sanitized(void);
+
+/* ---- polling -------------------------------------------------------------------------------- */
+
+struct support_watch {
+    const char *file;
+    const char *text;
+    int line;
+    int64_t give_up_ns;
+};
+
+/* Yield until condition holds; abort with its text after 30 s (environment: WATCHDOG_MS). */
+#define until(condition)                                                                           \
+    do {                                                                                           \
+        struct support_watch until_watch = support_watch_begin(__FILE__, __LINE__, #condition);    \
+        while (!(condition)) {                                                                     \
+            support_watch_turn(&until_watch);                                                      \
+        }                                                                                          \
+    } while (0)
+
+struct support_watch support_watch_begin(const char *file, int line, const char *text);
+void support_watch_turn(const struct support_watch *watch);
+
+/* The monotonic clock of the system, read without the library. */
+int64_t support_now_ns(void);
+
+/* Processor time that this process used so far. */
+int64_t support_cpu_ns(void);
+
+/* Let a signal without SA_RESTART hit the process 10,000 times a second, or end that. */
+void support_signal_rain(bool on);
+
+/* ---- misuse --------------------------------------------------------------------------------- */
+
+/* Check that call is reported as misuse with exactly text (without "cconc: "), in this thread. */
+#define expect_misuse(text, call)                                                                  \
+    do {                                                                                           \
+        if (setjmp(*support_misuse_arm()) == 0) {                                                  \
+            call;                                                                                  \
+            support_misuse_absent(__FILE__, __LINE__, text);                                       \
+        }                                                                                          \
+        support_misuse_compare(__FILE__, __LINE__, text);                                          \
+    } while (0)
+
+jmp_buf *support_misuse_arm(void);
+_Noreturn void support_misuse_absent(const char *file, int line, const char *text);
+void support_misuse_compare(const char *file, int line, const char *text);
+
+/* ---- stress --------------------------------------------------------------------------------- */
+
+/* Begin a time box of STRESS_MS milliseconds (environment; 1000 if unset), print the seed (SEED of
+ * the environment, else the time) under name, and abort 60 s after the box has ended.
+ * Returns the seed. */
+uint64_t support_stress_begin(const char *name);
+
+/* Tell whether the time box is still open. */
+bool support_stress_open(void);
+
+struct support_random {
+    uint64_t state;
+};
+
+/* Make a generator for one stream of a seed; streams are independent. */
+struct support_random support_random_make(uint64_t seed, uint64_t stream);
+uint64_t support_random_next(struct support_random *random);
+
+/* A number below limit, which must not be 0. */
+uint32_t support_random_below(struct support_random *random, uint32_t limit);
+
+#endif

@@ -1,0 +1,188 @@
+/* ctx_values.c - values of contexts
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk      The wrong binding found, a value destroyed early, twice or never, a value node that
+ *           keeps its parent's end or deadline from showing.
+ * Method    Small chains; a destroy function that counts and calls back into the library.
+ * Catches   C8, O4; I1, I20.
+ */
+#include "ctx_help.h"
+
+static char key_a;
+static char key_b;
+
+struct destroyed {
+    size_t count;
+    cconc_ctx *probe; /* a context that the destroy function uses */
+};
+
+static void destroy_value(void *value)
+{
+    struct destroyed *d = value;
+    d->count++;
+    if (d->probe) {
+        cconc_ctx *child = make_cancel(d->probe);
+        cconc_ctx_cancel(d->probe);
+        SUPPORT_CHECK(cconc_ctx_err(child) == ECANCELED);
+        cconc_ctx_free(child);
+    }
+}
+
+static void ctx_value_gives_the_nearest_binding(void **state)
+{
+    (void)state;
+    int one = 1;
+    int two = 2;
+    int three = 3;
+    cconc_ctx *a1 = make_value(NULL, &key_a, &one);
+    cconc_ctx *b2 = make_value(a1, &key_b, &two);
+    cconc_ctx *middle = make_cancel(b2);
+    cconc_ctx *a3 = make_value(middle, &key_a, &three);
+    assert_ptr_equal(cconc_ctx_value(a1, &key_a), &one);
+    assert_null(cconc_ctx_value(a1, &key_b));
+    assert_ptr_equal(cconc_ctx_value(middle, &key_a), &one);
+    assert_ptr_equal(cconc_ctx_value(middle, &key_b), &two);
+    assert_ptr_equal(cconc_ctx_value(a3, &key_a), &three);
+    assert_ptr_equal(cconc_ctx_value(a3, &key_b), &two);
+    assert_null(cconc_ctx_value(a3, &one));
+    cconc_ctx_free(a1);
+    cconc_ctx_free(b2);
+    cconc_ctx_free(middle);
+    assert_ptr_equal(cconc_ctx_value(a3, &key_b), &two);
+    cconc_ctx_free(a3);
+}
+
+static void ctx_null_value_hides_an_outer_one(void **state)
+{
+    (void)state;
+    cconc_ctx *outer = make_value(NULL, &key_a, &key_b);
+    cconc_ctx *inner = make_value(outer, &key_a, NULL);
+    cconc_ctx *child = make_cancel(inner);
+    assert_null(cconc_ctx_value(inner, &key_a));
+    assert_null(cconc_ctx_value(child, &key_a));
+    assert_ptr_equal(cconc_ctx_value(outer, &key_a), &key_b);
+    cconc_ctx_free(child);
+    cconc_ctx_free(inner);
+    cconc_ctx_free(outer);
+}
+
+static void ctx_keys_compare_by_address(void **state)
+{
+    (void)state;
+    static const char first[2] = "k";
+    static const char second[2] = "k";
+    cconc_ctx *ctx = make_value(NULL, first, &key_a);
+    assert_ptr_equal(cconc_ctx_value(ctx, first), &key_a);
+    assert_null(cconc_ctx_value(ctx, second));
+    assert_null(cconc_ctx_value(ctx, NULL));
+    cconc_ctx_free(ctx);
+}
+
+static void ctx_without_cancel_keeps_values_only(void **state)
+{
+    (void)state;
+    cconc_ctx *parent = make_timeout(NULL, FAR_NS);
+    cconc_ctx *value = make_value(parent, &key_a, &key_b);
+    cconc_ctx *shield = make_without_cancel(value);
+    cconc_ctx *child = make_cancel(shield);
+    cconc_ctx_cancel_cause(parent, EPERM, "gone");
+    assert_ended(value, ECANCELED, EPERM, "gone");
+    assert_ended(shield, 0, 0, NULL);
+    assert_ended(child, 0, 0, NULL);
+    assert_int_equal(cconc_ctx_deadline(child), CCONC_NEVER);
+    cconc_ctx_free(value);
+    cconc_ctx_free(parent);
+    assert_ptr_equal(cconc_ctx_value(child, &key_a), &key_b);
+    cconc_ctx *late = make_without_cancel(child);
+    assert_ptr_equal(cconc_ctx_value(late, &key_a), &key_b);
+    cconc_ctx_free(late);
+    cconc_ctx_free(child);
+    cconc_ctx_free(shield);
+}
+
+static void ctx_with_value_ends_with_its_parent(void **state)
+{
+    (void)state;
+    cconc_ctx *parent = make_timeout(NULL, FAR_NS);
+    cconc_ctx *value = make_value(parent, &key_a, &key_b);
+    assert_int_equal(cconc_ctx_deadline(value), cconc_ctx_deadline(parent));
+    assert_int_equal(cconc_ctx_err(value), 0);
+    cconc_ctx_cancel_cause(parent, EPERM, "gone");
+    assert_ended(value, ECANCELED, EPERM, "gone");
+    assert_int_equal(cconc_ctx_wait(value, NULL), 0);
+    assert_ptr_equal(cconc_ctx_value(value, &key_a), &key_b);
+    cconc_ctx_free(parent);
+    cconc_ctx_free(value);
+}
+
+static void ctx_value_is_destroyed_once_when_its_memory_goes(void **state)
+{
+    (void)state;
+    struct destroyed d = {.count = 0, .probe = NULL};
+    cconc_ctx *value;
+    assert_int_equal(cconc_ctx_with_value(NULL, &key_a, &d, destroy_value, &value), 0);
+    cconc_ctx *child = make_cancel(value);
+    (void)cconc_ctx_ref(value);
+    cconc_ctx_free(value);
+    assert_int_equal(d.count, 0);
+    cconc_ctx_free(value);
+    assert_int_equal(d.count, 0);
+    cconc_ctx_cancel(child);
+    assert_int_equal(d.count, 0);
+    cconc_ctx_free(child);
+    assert_int_equal(d.count, 1);
+}
+
+static void ctx_destroy_may_call_the_library(void **state)
+{
+    (void)state;
+    cconc_ctx *parent = make_cancel(NULL);
+    cconc_ctx *value;
+    struct destroyed d = {.count = 0, .probe = parent};
+    assert_int_equal(cconc_ctx_with_value(parent, &key_a, &d, destroy_value, &value), 0);
+    cconc_ctx_free(value);
+    assert_int_equal(d.count, 1);
+    assert_int_equal(cconc_ctx_err(parent), ECANCELED);
+    cconc_ctx_free(parent);
+}
+
+static void ctx_value_without_a_destroy_function_is_left_alone(void **state)
+{
+    (void)state;
+    cconc_ctx *value;
+    struct destroyed d = {.count = 0, .probe = NULL};
+    assert_int_equal(cconc_ctx_with_value(NULL, &key_a, &d, NULL, &value), 0);
+    cconc_ctx_free(value);
+    assert_int_equal(d.count, 0);
+}
+
+static void ctx_value_that_was_not_taken_stays_the_callers(void **state)
+{
+    (void)state;
+    struct destroyed d = {.count = 0, .probe = NULL};
+    cconc_ctx *out = CTX_MARK;
+    support_fail_alloc(1, true);
+    assert_int_equal(cconc_ctx_with_value(NULL, &key_a, &d, destroy_value, &out), ENOMEM);
+    assert_int_equal(support_fail_end(), 1);
+    assert_int_equal(cconc_ctx_with_value(NULL, NULL, &d, destroy_value, &out), EINVAL);
+    assert_int_equal(cconc_ctx_with_value(NULL, &key_a, &d, destroy_value, NULL), EINVAL);
+    assert_ptr_equal(out, CTX_MARK);
+    assert_int_equal(d.count, 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        UNIT_TEST(ctx_value_gives_the_nearest_binding),
+        UNIT_TEST(ctx_null_value_hides_an_outer_one),
+        UNIT_TEST(ctx_keys_compare_by_address),
+        UNIT_TEST(ctx_without_cancel_keeps_values_only),
+        UNIT_TEST(ctx_with_value_ends_with_its_parent),
+        UNIT_TEST(ctx_value_is_destroyed_once_when_its_memory_goes),
+        UNIT_TEST(ctx_destroy_may_call_the_library),
+        UNIT_TEST(ctx_value_without_a_destroy_function_is_left_alone),
+        UNIT_TEST(ctx_value_that_was_not_taken_stays_the_callers),
+    };
+    support_start(argc, argv, NULL);
+    return UNIT_RUN(tests);
+}
