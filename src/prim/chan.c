@@ -402,10 +402,8 @@ void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receive
     size_t senders = 0;
     size_t receivers = 0;
     if (ch) {
+        cconc__chan_unseat(ch);
         lock_take(&ch->mu);
-        if (ch->cap == 0) {
-            cconc__chan_unseat_locked(ch);
-        }
         senders = ch->side[CHAN_SEND].queue.count;
         receivers = ch->side[CHAN_RECV].queue.count;
         lock_leave(&ch->mu);

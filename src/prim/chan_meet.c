@@ -182,31 +182,6 @@ wait_queued cconc__chan_seat(cconc_chan *ch, chan_dir dir, lone_waiter *b)
     return seat_sit(ch, dir, b) ? WAIT_QUEUED : WAIT_AGAIN;
 }
 
-void cconc__chan_seat_wait(cconc_chan *ch, lone_waiter *b)
-{
-    bool queued;
-    if (cconc__waiter_spin(&b->w)) {
-        return;
-    }
-    lock_take(&ch->mu);
-    cconc__chan_unseat_locked(ch);
-    queued = b->node.queued;
-    lock_leave(&ch->mu);
-    if (queued) {
-        cconc__waiter_park(&b->w, false);
-    } else { /* taken, or claimed out of the queue, in the same moment */
-        cconc__waiter_take_post(&b->w);
-    }
-}
-
-void cconc__chan_seat_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b)
-{
-    if (waiter_index(&b->w) == SEAT_GRANT && dir == CHAN_RECV &&
-        seat_elem(ch, b) != b->node.elem) {
-        cconc__chan_copy(ch, b->node.elem, b->node.value);
-    }
-}
-
 void cconc__chan_unseat_locked(cconc_chan *ch)
 {
     uintptr_t seat = seat_load(ch);
@@ -231,6 +206,32 @@ static void meet_reseat_locked(cconc_chan *ch)
     if (ch->side[CHAN_SEND].queue.count == 0 && ch->side[CHAN_RECV].queue.count == 0 &&
         !meet_is_closed_locked(ch)) {
         (void)seat_swap(ch, SEAT_LOCKED, 0);
+    }
+}
+
+void cconc__chan_seat_wait(cconc_chan *ch, lone_waiter *b)
+{
+    bool queued;
+    if (cconc__waiter_spin(&b->w)) {
+        return;
+    }
+    lock_take(&ch->mu);
+    cconc__chan_unseat_locked(ch);
+    queued = b->node.queued;
+    meet_reseat_locked(ch);
+    lock_leave(&ch->mu);
+    if (queued) {
+        cconc__waiter_park(&b->w, false);
+    } else { /* taken, or claimed out of the queue, in the same moment */
+        cconc__waiter_take_post(&b->w);
+    }
+}
+
+void cconc__chan_seat_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b)
+{
+    if (waiter_index(&b->w) == SEAT_GRANT && dir == CHAN_RECV &&
+        seat_elem(ch, b) != b->node.elem) {
+        cconc__chan_copy(ch, b->node.elem, b->node.value);
     }
 }
 

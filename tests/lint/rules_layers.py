@@ -27,7 +27,7 @@ FENCE = re.compile(r"\b(atomic_thread_fence|atomic_signal_fence|__sync_synchroni
                    r"|__atomic_thread_fence|__atomic_signal_fence)\b")
 RAW_ATOMIC = re.compile(r"\b(atomic_\w+(?=\s*\()|memory_order_\w+|__atomic_\w+|__sync_\w+)")
 ATOMIC_HEADER = "src/plat/atomic.h"
-ATOM_FIELD = re.compile(r"^(?:static\s+)?atom_(?:u32|u64|size|ptr)\b[\s*]*(\w+)")
+ATOM_FIELD = re.compile(r"^(?:static\s+)?atom_(?:u32|u64|size|ptr)\b\s+(\w+)")
 FIELD_NAME = re.compile(r"(\w+)\s*(?:\[[^\]]*\]\s*)*$")
 
 

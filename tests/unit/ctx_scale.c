@@ -3,7 +3,7 @@
  *
  * Risk      Recursion: a deep chain or a wide star that overflows a small stack when it is
  *           cancelled, read or freed. More memory a context than promised.
- * Method    10^6 contexts, a quarter of that under a sanitizer, as a chain, a star and a random tree,
+ * Method    10^6 contexts, a tenth of that under a sanitizer, as a chain, a star and a random tree,
  *           on a thread with 64 KiB of stack.
  * Catches   C6, C8; I22.
  */
@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#define COUNT ((size_t)(support_is_sanitized() ? 250000 : 1000000))
+#define COUNT ((size_t)(support_is_sanitized() ? 100000 : 1000000))
 
 /* Bytes a plain child may take (promise 13). */
 #define BYTES_EACH 200
