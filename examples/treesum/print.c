@@ -29,7 +29,7 @@ struct printer {
     size_t      len;
 };
 
-/* Wait until standard output takes bytes. Returns 0, or the code of the context. */
+/* Wait until standard output takes bytes. Returns 0, or ECANCELED once the run ends early. */
 static int wait_writable(struct printer *p)
 {
     struct pollfd polled[2] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
@@ -40,7 +40,7 @@ static int wait_writable(struct printer *p)
             return 0;
         }
         if (count > 0 && polled[1].revents != 0) {
-            return cconc_ctx_err(p->ctx);
+            return ECANCELED;
         }
     }
     return 0;
