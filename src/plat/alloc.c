@@ -6,6 +6,7 @@
  * Picture     OPEN --choose()--> CHOOSING --> CHOSEN      OPEN --first allocation--> CHOSEN
  * Invariants  I1 hook is written only by the one thread that moved the word to CHOOSING.
  *             I2 The word never leaves CHOSEN.
+ *             I3 errno is as it was: malloc may set it even when it succeeds.
  * Locks       None: the allocator is called under no lock of the library.
  * Ordering    alloc.1  cconc__alloc_choose(): store rel -> alloc_settled(): load acq   the hook
  * Lifetime    For ever.
@@ -45,20 +46,24 @@ static void alloc_settled(void)
 
 void *cconc__alloc(size_t size)
 {
+    int saved = errno;
     void *memory;
     alloc_settled();
     if (!hook.alloc_fn) {
-        return calloc(1, size ? size : 1);
+        memory = calloc(1, size ? size : 1);
+    } else {
+        memory = hook.alloc_fn(size ? size : 1, hook.user);
+        if (memory) {
+            memset(memory, 0, size);
+        }
     }
-    memory = hook.alloc_fn(size ? size : 1, hook.user);
-    if (memory) {
-        memset(memory, 0, size);
-    }
+    errno = saved;
     return memory;
 }
 
 void cconc__alloc_free(void *memory)
 {
+    int saved = errno;
     if (!memory) {
         return;
     }
@@ -67,6 +72,7 @@ void cconc__alloc_free(void *memory)
     } else {
         free(memory);
     }
+    errno = saved;
 }
 
 int cconc__alloc_choose(void *(*alloc_fn)(size_t size, void *user),

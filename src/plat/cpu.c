@@ -2,18 +2,20 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        The affinity mask counts, not the machine: a process pinned to one CPU must not spin.
- * Invariants  I1 The answer is at least 1.
+ * Invariants  I1 The answer is at least 1, and errno is as it was.
  * Locks       None.
  * Ordering    None.
  * Lifetime    Nothing is kept.
  * Rejected    sysconf alone: it counts CPUs that this process may not use. */
 #include "plat/cpu.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 uint32_t cconc__cpu_count(void)
 {
     long online;
+    int saved = errno;
 #if defined(__linux__)
     cpu_set_t mine;
     CPU_ZERO(&mine);
@@ -22,5 +24,6 @@ uint32_t cconc__cpu_count(void)
     }
 #endif
     online = sysconf(_SC_NPROCESSORS_ONLN);
+    errno = saved;
     return online > 0 ? (uint32_t)online : 1;
 }

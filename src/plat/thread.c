@@ -5,7 +5,7 @@
  *             blocked, and the creator's mask is put back exactly. The synchronous faults stay
  *             open: a fault raised while blocked kills the process without its handler. A task that
  *             ends its thread is noticed by a cleanup handler.
- * Invariants  I1 The creator's mask is the same before and after.
+ * Invariants  I1 The creator's mask and errno are the same before and after.
  * Locks       None.
  * Ordering    None: thread creation and join order what lies before and after them.
  * Lifetime    The record is the caller's until cconc__thread_join().
@@ -90,6 +90,7 @@ int cconc__thread_start(plat_thread *thread, size_t stack_size)
     pthread_attr_t attr;
     sigset_t ours;
     sigset_t theirs;
+    int saved = errno;
     int err = pthread_attr_init(&attr);
     if (err) {
         return EAGAIN;
@@ -102,6 +103,7 @@ int cconc__thread_start(plat_thread *thread, size_t stack_size)
         (void)pthread_sigmask(SIG_SETMASK, &theirs, NULL);
     }
     (void)pthread_attr_destroy(&attr);
+    errno = saved;
     return err ? EAGAIN : 0;
 }
 
