@@ -137,7 +137,8 @@ CCONC_API void *cconc_ctx_value(const cconc_ctx *ctx, const void *key);
 CCONC_API int cconc_ctx_wait(cconc_ctx *target, cconc_ctx *ctx);
 
 /* Sleep for duration_ns, at most until ctx is done; <= 0 returns at once.
- * Returns:  0 after the whole time, never early; ECANCELED, ETIMEDOUT (ctx ended first). */
+ * Returns:  0 after the whole time, never early; ECANCELED, ETIMEDOUT (ctx ended first); EDEADLK
+ *           (the time does not fit, and ctx can never end). */
 CCONC_API int cconc_ctx_sleep(cconc_ctx *ctx, int64_t duration_ns);
 
 /* Run fn(arg) once, on the executor, as soon as ctx is done. *out_after names the registration and

@@ -29,7 +29,7 @@ typedef void (*cconc_free_fn)(void *memory, void *user);
 /* Take all memory from alloc_fn and give it back to free_fn, both called with user and under no
  * lock.
  * Requires: called before the library's first allocation.
- * Returns:  0, EINVAL (one is NULL), EBUSY (memory was already taken). */
+ * Returns:  0, EINVAL (one is NULL), EBUSY (memory was already taken, or an allocator was set). */
 CCONC_API int cconc_set_allocator(cconc_alloc_fn alloc_fn, cconc_free_fn free_fn, void *user);
 
 /* message tells object, fact and number, without a line end: "chan free with 3 blocked

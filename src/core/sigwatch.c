@@ -173,14 +173,29 @@ static int sigwatch_hook_locked(const sig_watch *watch)
     return EINVAL;
 }
 
+/* The earliest arrival that ends the process, for all who want that: each one's own second. */
+static void sigwatch_exit_at_locked(void)
+{
+    uint32_t earliest = UINT32_MAX;
+    cconc__lock_assert_held(&mu);
+    for (list_link *at = added.next; at != &added; at = at->next) {
+        const sig_watch *watch = LIST_OF(at, sig_watch, link);
+        if (watch->exits && watch->exit_at < earliest) {
+            earliest = watch->exit_at;
+        }
+    }
+    cconc__signal_exit_at(earliest);
+}
+
 static void sigwatch_exits_locked(const sig_watch *watch, bool on)
 {
     cconc__lock_assert_held(&mu);
     for (int number = 1; watch->exits && number < PLAT_SIGNAL_END; number++) {
         if (watch_has(watch, number)) {
-            cconc__signal_exit_on_second(number, on);
+            cconc__signal_count_exits(number, on);
         }
     }
+    sigwatch_exit_at_locked();
 }
 
 int cconc__sigwatch_add(sig_watch *watch)
@@ -200,9 +215,10 @@ int cconc__sigwatch_add(sig_watch *watch)
     lock_take(&mu);
     err = sigwatch_hook_locked(watch);
     if (!err) {
-        sigwatch_exits_locked(watch, true);
+        watch->exit_at = cconc__signal_exit_arrivals() + 2;
         list_push_back(&added, &watch->link);
         watch->added = true;
+        sigwatch_exits_locked(watch, true);
     }
     lock_leave(&mu);
     if (!err) {

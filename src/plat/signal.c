@@ -34,8 +34,8 @@ const size_t cconc__signal_default_count = 2;
 static struct sigaction kept[PLAT_SIGNAL_END]; /* (i) while hooked */
 static atom_u32 arrived[PLAT_SIGNAL_END];      /* (a) [sig.2] */
 static atom_u32 exits[PLAT_SIGNAL_END];        /* (a) contexts that want the second one to exit */
-static atom_u32 exit_arrivals;                 /* (a) arrivals of such signals */
-static atom_u32 exit_wishes;                   /* (a) sum over exits */
+static atom_u32 exit_arrivals;                 /* (a) of such signals */
+static atom_u32 exit_at = {UINT32_MAX};        /* (a) how many of them end the process */
 static atom_u32 inside;                        /* (a) handlers running [sig.1] */
 static atom_u32 target;                        /* (a) descriptor + 1, 0 = none [sig.1] */
 
@@ -77,7 +77,8 @@ static void signal_handler(int number)
     uint32_t to;
     (void)atom_add_sc(&inside, 1); /* [sig.1] C: before D reads target */
     /* rlx: counts, nothing behind them */
-    if (atom_load_rlx(&exits[number]) > 0 && atom_add_rlx(&exit_arrivals, 1) > 0) {
+    if (atom_load_rlx(&exits[number]) > 0 &&
+        atom_add_rlx(&exit_arrivals, 1) + 1 >= atom_load_rlx(&exit_at)) {
         _exit(128 + number);
     }
     (void)atom_swap_rel(&arrived[number], 1); /* [sig.2] rel: the note */
@@ -119,17 +120,23 @@ void cconc__signal_unhook(int number)
     errno = saved;
 }
 
-void cconc__signal_exit_on_second(int number, bool on)
+void cconc__signal_count_exits(int number, bool on)
 {
     if (on) {
-        (void)atom_add_rlx(&exits[number], 1); /* rlx: counts, nothing behind them */
-        (void)atom_add_rlx(&exit_wishes, 1);   /* rlx: counts */
-        return;
+        (void)atom_add_rlx(&exits[number], 1); /* rlx: a count, nothing behind it */
+    } else {
+        (void)atom_sub_rlx(&exits[number], 1); /* rlx: as above */
     }
-    (void)atom_sub_rlx(&exits[number], 1);           /* rlx: counts */
-    if (atom_sub_rlx(&exit_wishes, 1) == 1) {        /* rlx: counts */
-        atom_store_rlx(&exit_arrivals, 0); /* rlx: nobody looks until somebody wishes again */
-    }
+}
+
+uint32_t cconc__signal_exit_arrivals(void)
+{
+    return atom_load_rlx(&exit_arrivals); /* rlx: a count, nothing behind it */
+}
+
+void cconc__signal_exit_at(uint32_t arrivals)
+{
+    atom_store_rlx(&exit_at, arrivals); /* rlx: a count, nothing behind it */
 }
 
 bool cconc__signal_take(int number)

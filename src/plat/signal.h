@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "plat/fd.h"
 
@@ -33,9 +34,11 @@ void cconc__signal_listen(const plat_fd *fd);
 int  cconc__signal_hook(int number);
 void cconc__signal_unhook(int number);
 
-/* While on, the second arrival of any signal for which this holds ends the process with 128 + its
- * number. Calls count. */
-void cconc__signal_exit_on_second(int number, bool on);
+/* While on, arrivals of number count; the one that makes them exit_at or more ends the process with
+ * 128 + its number. Calls of count_exits count. */
+void     cconc__signal_count_exits(int number, bool on);
+uint32_t cconc__signal_exit_arrivals(void);
+void     cconc__signal_exit_at(uint32_t arrivals);
 
 /* Tell whether number arrived since the last call. */
 bool cconc__signal_take(int number);

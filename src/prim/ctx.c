@@ -44,6 +44,9 @@ static cconc_ctx *ctx_alloc(size_t size, cconc_ctx *parent, node_kind kind)
     if (!memory) {
         return NULL;
     }
+    if (kind != NODE_DETACHED) {
+        cconc__node_expire(parent); /* its deadline may have passed unseen: born done, then */
+    }
     if (cconc__node_init(ctx, parent, kind,
                          is_root ? (node_tree *)(void *)(memory + tree_at) : NULL) != 0) {
         cconc__alloc_free(memory);

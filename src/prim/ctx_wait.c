@@ -58,6 +58,9 @@ int cconc_ctx_sleep(cconc_ctx *ctx, int64_t duration_ns)
 {
     int64_t until_ns = plat_clock_add(plat_clock_now(), duration_ns);
     int err = cconc__node_err(ctx);
+    if (until_ns == PLAT_NEVER && !cconc__node_can_end(ctx)) {
+        return EDEADLK;
+    }
     while (!err && plat_clock_now() < until_ns) {
         waiter w;
         cconc__waiter_arm(&w, ctx);

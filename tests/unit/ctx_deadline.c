@@ -9,6 +9,8 @@
  */
 #include "ctx_help.h"
 
+#include "core/node.h"
+
 #include <stdatomic.h>
 
 static void ctx_deadline_ends_it_with_etimedout_and_never_early(void **state)
@@ -232,6 +234,20 @@ static void ctx_cancel_racing_the_deadline_leaves_one_story(void **state)
     }
 }
 
+/* The parent's deadline has passed, but neither the service nor a wait has seen it yet. */
+static void ctx_child_of_a_parent_past_its_unseen_deadline_is_born_done(void **state)
+{
+    (void)state;
+    cconc_ctx *parent = make_timeout(NULL, 3600 * CCONC_SECOND);
+    cconc_ctx *child = NULL;
+    parent->head.deadline_ns = cconc_clock_now() - 1;
+    assert_int_equal(cconc_ctx_with_deadline(parent, CCONC_NEVER, &child), 0);
+    assert_int_equal(cconc_ctx_err(child), ETIMEDOUT);
+    assert_int_equal(cconc_ctx_err(parent), ETIMEDOUT);
+    cconc_ctx_free(child);
+    cconc_ctx_free(parent);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -247,6 +263,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_deadlines_in_any_order_all_come),
         UNIT_TEST(ctx_earlier_deadline_is_not_kept_waiting_by_a_far_one),
         UNIT_TEST(ctx_cancel_racing_the_deadline_leaves_one_story),
+        UNIT_TEST(ctx_child_of_a_parent_past_its_unseen_deadline_is_born_done),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -365,6 +365,13 @@ static void ctx_on_the_stack_serves_waits_and_readers(void **state)
     cconc_ctx_free(parent);
 }
 
+static void ctx_sleep_for_ever_that_nothing_can_end_is_edeadlk(void **state)
+{
+    (void)state;
+    assert_int_equal(cconc_ctx_sleep(NULL, INT64_MAX), EDEADLK);
+    assert_int_equal(cconc_ctx_sleep(cconc_ctx_background(), CCONC_NEVER), EDEADLK);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -387,6 +394,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_on_the_stack_reads_the_clock_until_its_deadline),
         UNIT_TEST(ctx_on_the_stack_refuses_what_would_link_to_it),
         UNIT_TEST(ctx_on_the_stack_serves_waits_and_readers),
+        UNIT_TEST(ctx_sleep_for_ever_that_nothing_can_end_is_edeadlk),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
