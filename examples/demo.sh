@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# demo.sh - builds libcconc and takes the SHA-256 of every file below a folder with examples/treesum.
+# demo.sh - builds libcconc and takes the SHA-256 of every file below a folder with treesum.
 # SPDX-License-Identifier: MIT
 #
 # Usage: ./examples/demo.sh [DIR]       DIR is /usr/include if not given

@@ -76,10 +76,11 @@ static void signal_handler(int number)
 {
     uint32_t to;
     (void)atom_add_sc(&inside, 1); /* [sig.1] C: before D reads target */
-    /* rlx: counts, nothing behind them */
-    if (atom_load_rlx(&exits[number]) > 0 &&
-        atom_add_rlx(&exit_arrivals, 1) + 1 >= atom_load_rlx(&exit_at)) {
-        _exit(128 + number);
+    if (atom_load_rlx(&exits[number]) > 0) {               /* rlx: a count, nothing behind it */
+        uint32_t before = atom_add_rlx(&exit_arrivals, 1); /* rlx: as above */
+        if (before + 1 >= atom_load_rlx(&exit_at)) {       /* rlx: as above */
+            _exit(128 + number);
+        }
     }
     (void)atom_swap_rel(&arrived[number], 1); /* [sig.2] rel: the note */
     to = atom_load_sc(&target);               /* [sig.1] D */

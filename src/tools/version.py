@@ -1,4 +1,4 @@
-"""version.py - print the version that include/cconc/version.h states; the build has no other source.
+"""version.py - print the version that include/cconc/version.h states, the only source of it.
 SPDX-License-Identifier: MIT
 """
 import re

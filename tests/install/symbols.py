@@ -26,7 +26,8 @@ def listed_functions(version_map):
 
 
 def exported_functions(shared_library):
-    names = [line.split() for line in run("nm", "-D", "--defined-only", shared_library).splitlines()]
+    listing = run("nm", "-D", "--defined-only", shared_library)
+    names = [line.split() for line in listing.splitlines()]
     return {name.split("@")[0] for _, kind, name in names if kind != "A"}
 
 
