@@ -51,7 +51,8 @@ static void quiet_leave(wait_node *node)
 
 int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void))
 {
-    while (is_busy()) {
+    int err = 0;
+    while (!err && is_busy()) {
         waiter w;
         wait_node node;
         cconc__waiter_arm(&w, ctx);
@@ -67,8 +68,9 @@ int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void))
         }
         quiet_leave(&node);
         if (waiter_kind(&w) == CLAIM_CANCEL || waiter_kind(&w) == CLAIM_TIMEOUT) {
-            return cconc__waiter_error(&w, ctx);
+            err = cconc__waiter_error(&w, ctx);
         }
+        waiter_disarm(&w);
     }
-    return 0;
+    return err;
 }

@@ -9,8 +9,8 @@
  * Locks       records_mu, rank SELF: guards free_records and reserve_used.
  * Ordering    None but records_mu's.
  * Lifetime    Records are type-stable until cconc__self_trim(), which shutdown calls when all
- *             library threads are joined. A wait must never fail for lack of a record, so a static
- *             reserve serves the first threads.
+ *             library threads are joined; one at which a waker is still at work stays. A wait must
+ *             never fail for lack of a record, so a static reserve serves the first threads.
  * Rejected    A parker in thread-local storage: it is gone with its thread, wakers come later.
  *             ENOMEM from a wait: every caller of every blocking call would have to handle it. */
 #include "core/self.h"
@@ -122,7 +122,7 @@ void cconc__self_trim(void)
     lock_leave(&records_mu);
     while (found) {
         self *next = found->next;
-        if (found->is_static) {
+        if (found->is_static || parker_is_in_use(&found->parker)) {
             found->next = kept;
             kept = found;
         } else {

@@ -51,6 +51,9 @@ typedef struct wait_ops {
 
     /* Leave the queue after the wait; if c was told READY, it has been tried by now. */
     void (*dequeue)(wait_case *c);
+
+    /* Keep the object's memory, or no longer; NULL where the user must. */
+    void (*keep)(const wait_case *c, bool on);
 } wait_ops;
 
 extern const wait_ops cconc__chan_send_ops;

@@ -28,6 +28,7 @@
  * Lifetime    The winner touches the waiter and its nodes until it posts, and nothing of them
  *             afterwards: the parker it unparks is type-stable (self.c). Losers look only under a
  *             lock that the owner takes to leave the queue.
+ *             An armed waiter keeps its context: the last handle may go while the wait lasts.
  * Rejected    One condition variable per object: herds, and lost signals in old glibc (0002).
  *             Posting through the parker alone: one more line moves between the cores on every
  *             hand-over. Registering with the context before spinning: two lock round trips on
@@ -50,6 +51,7 @@ void cconc__waiter_arm(waiter *w, cconc_ctx *ctx)
     w->ctx = cconc__node_source(ctx);
     w->deadline_ns = cconc__node_deadline(ctx);
     if (w->ctx) {
+        ref_get(&w->ctx->refs);
         wait_node_init(&w->done, w, NULL, 0);
     }
 }

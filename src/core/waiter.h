@@ -55,8 +55,16 @@ _Static_assert(sizeof(void *) != 8 ||
 #define CLAIM_POSTED 16u /* the winner has done all it had to do */
 #define CLAIM_BITS 5u
 
-/* Begin a wait that ends with ctx at the latest. */
+/* Begin a wait that ends with ctx at the latest; ctx's memory is kept until it is over. */
 void cconc__waiter_arm(waiter *w, cconc_ctx *ctx);
+
+/* The wait is over, and ctx is not looked at any more. */
+static inline void waiter_disarm(waiter *w)
+{
+    if (w->ctx) {
+        cconc__node_unref(w->ctx);
+    }
+}
 
 /* Let w's wait end at deadline_ns at the latest. */
 static inline void waiter_limit(waiter *w, int64_t deadline_ns)
@@ -119,7 +127,8 @@ bool cconc__waiter_withdraw(waiter *w);
 /* The owner has found that somebody else decided: wait for the post. */
 void cconc__waiter_take_post(waiter *w);
 
-/* Give the code of a wait that a context or the deadline ended, having marked the context. */
+/* Give the code of a wait that a context or the deadline ended, having marked the context; before
+ * disarming. */
 int cconc__waiter_error(const waiter *w, cconc_ctx *ctx);
 
 /* Wake the claimed waiters of batch, holding no lock; their memory is theirs again. */

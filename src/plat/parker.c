@@ -15,6 +15,8 @@
  * Locks       mu, a leaf.
  * Ordering    park.1  cconc__parker_unpark(): swap rel -> cconc__parker_park(), parker_poll():
  *                     load acq    everything the waker wrote before the wake
+ *             park.2  cconc__parker_unpark(): sub acqrel -> parker_is_in_use(): load acq    the
+ *                     waker's last touch, for whoever wants to release the parker
  * Lifetime    The waker's mutex and signal come after the exchange that lets the owner go, so a
  *             parker must outlive its owner's wait: parkers are type-stable (core/self.c). A signal
  *             that comes late wakes the next owner for nothing, which the loop absorbs.
@@ -34,6 +36,7 @@ int cconc__parker_init(parker *p)
         return err;
     }
     atom_init(&p->state, PARKER_EMPTY);
+    atom_init(&p->wakers, 0);
     p->posted_ns = 0;
     return 0;
 }
@@ -80,11 +83,14 @@ bool cconc__parker_park(parker *p, int64_t deadline_ns)
 
 bool cconc__parker_unpark(parker *p)
 {
-    if (atom_swap_rel(&p->state, PARKER_WOKEN) != PARKER_PARKED) { /* [park.1] rel */
-        return false;
+    bool slept;
+    (void)atom_add_rlx(&p->wakers, 1); /* rlx: the swap shows it to whoever takes the wake */
+    slept = atom_swap_rel(&p->state, PARKER_WOKEN) == PARKER_PARKED; /* [park.1] rel */
+    if (slept) {
+        plat_mutex_lock(&p->mu); /* I2: from here on the owner can hear the signal */
+        plat_mutex_unlock(&p->mu);
+        cconc__cond_signal(&p->cond);
     }
-    plat_mutex_lock(&p->mu); /* I2: from here on the owner can hear the signal */
-    plat_mutex_unlock(&p->mu);
-    cconc__cond_signal(&p->cond);
-    return true;
+    (void)atom_sub_acqrel(&p->wakers, 1); /* [park.2] rel: the last touch */
+    return slept;
 }

@@ -15,6 +15,7 @@
 
 typedef struct parker {
     atom_u32   state;      /* (a) EMPTY, PARKED or WOKEN [park.1] */
+    atom_u32   wakers;     /* (a) threads inside unpark [park.2] */
     int64_t    posted_ns;  /* (e park.1) when a waker saw the owner asleep; 0 = it did not */
     plat_mutex mu;         /* a leaf: nothing is called under it but the condition variable */
     plat_cond  cond;       /* (o) only the owner waits on it */
@@ -39,6 +40,12 @@ bool cconc__parker_unpark(parker *p);
 static inline bool parker_is_parked(const parker *p)
 {
     return atom_load_rlx(&p->state) == PARKER_PARKED; /* rlx: a hint */
+}
+
+/* Tell whether a waker is still at work, though the owner may have taken its wake. */
+static inline bool parker_is_in_use(const parker *p)
+{
+    return atom_load_acq(&p->wakers) > 0; /* [park.2] acq: their last touch */
 }
 
 /* Take the wake if it is there. */

@@ -181,12 +181,15 @@ int cconc_chan_close(cconc_chan *ch)
 static int chan_wait_for_nothing(cconc_ctx *ctx)
 {
     waiter w;
+    int err;
     if (!cconc__node_can_end(ctx)) {
         return EDEADLK;
     }
     cconc__waiter_arm(&w, ctx);
     cconc__waiter_park(&w, false);
-    return cconc__waiter_error(&w, ctx);
+    err = cconc__waiter_error(&w, ctx);
+    waiter_disarm(&w);
+    return err;
 }
 
 /* Look for a moment before queueing: a running peer is faster than a wake-up. */
@@ -278,6 +281,7 @@ static int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
         wait_node_init(&b.node, &b.w, elem, 0);
         b.node.since_ns = since_ns;
         err = chan_wait(ch, dir, ctx, &b);
+        waiter_disarm(&b.w);
         since_ns = b.node.since_ns;
     }
     return err;

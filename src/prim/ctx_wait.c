@@ -24,34 +24,48 @@ static bool ctx_has_ended(cconc_ctx *target)
     return cconc__node_err(target) != 0;
 }
 
-int cconc_ctx_wait(cconc_ctx *target, cconc_ctx *ctx)
+/* Wait once. Returns the code of ctx if that ended first. */
+static int ctx_wait_once(cconc_ctx *target, cconc_ctx *source, cconc_ctx *ctx)
 {
-    cconc_ctx *source = cconc__node_source(target);
-    if (!cconc__node_can_end(target) && !cconc__node_can_end(ctx)) {
-        return EDEADLK;
-    }
-    while (!ctx_has_ended(target)) {
-        waiter w;
-        wait_node node;
-        int err = cconc__node_err(ctx);
-        if (err) {
-            return err;
-        }
-        cconc__waiter_arm(&w, ctx);
-        waiter_limit(&w, cconc__node_deadline(target));
-        wait_node_init(&node, &w, NULL, 1);
-        if (source && !cconc__node_watch(source, &node)) {
-            continue; /* it has ended meanwhile; nobody knows of w yet */
-        }
+    waiter w;
+    wait_node node;
+    int err = 0;
+    cconc__waiter_arm(&w, ctx);
+    waiter_limit(&w, cconc__node_deadline(target));
+    wait_node_init(&node, &w, NULL, 1);
+    if (!source || cconc__node_watch(source, &node)) { /* else it has ended meanwhile */
         cconc__waiter_park(&w, true);
         if (source) {
             (void)cconc__node_unwatch(source, &node);
         }
-        if (waiter_kind(&w) == CLAIM_TIMEOUT) {
-            cconc__node_expire(ctx);
-        }
+        cconc__node_expire(ctx);
+        err = ctx_has_ended(target) ? 0 : cconc__node_err(ctx);
     }
-    return 0;
+    waiter_disarm(&w);
+    return err;
+}
+
+int cconc_ctx_wait(cconc_ctx *target, cconc_ctx *ctx)
+{
+    cconc_ctx *source = cconc__node_source(target);
+    int err = 0;
+    if (!cconc__node_can_end(target) && !cconc__node_can_end(ctx)) {
+        return EDEADLK;
+    }
+    if (ctx_has_ended(target)) {
+        return 0;
+    }
+    if (source) {
+        ref_get(&source->refs); /* the last handle may go while the wait lasts */
+    }
+    err = cconc__node_err(ctx);
+    while (!err && !ctx_has_ended(target)) {
+        err = ctx_wait_once(target, source, ctx);
+    }
+    if (source) {
+        cconc__node_unref(source);
+    }
+    return err;
 }
 
 int cconc_ctx_sleep(cconc_ctx *ctx, int64_t duration_ns)
@@ -66,10 +80,10 @@ int cconc_ctx_sleep(cconc_ctx *ctx, int64_t duration_ns)
         cconc__waiter_arm(&w, ctx);
         waiter_limit(&w, until_ns);
         cconc__waiter_park(&w, false);
-        if (plat_clock_now() >= until_ns) {
-            break;
+        if (plat_clock_now() < until_ns) {
+            err = cconc__waiter_error(&w, ctx);
         }
-        err = cconc__waiter_error(&w, ctx);
+        waiter_disarm(&w);
     }
     return err;
 }
@@ -114,5 +128,15 @@ static void done_dequeue(wait_case *c)
     cconc__node_expire(c->object);
 }
 
+static void done_keep(const wait_case *c, bool on)
+{
+    cconc_ctx *source = cconc__node_source(c->object);
+    if (source && on) {
+        ref_get(&source->refs);
+    } else if (source) {
+        cconc__node_unref(source);
+    }
+}
+
 const wait_ops cconc__ctx_done_ops = {done_is_right, done_is_ready, done_try, done_enqueue,
-                                      done_dequeue};
+                                      done_dequeue,  done_keep};

@@ -226,6 +226,17 @@ static int select_settle(select_run *run, const waiter *w, wait_queued queued)
     return err;
 }
 
+/* Keep what users may let go of while the call blocks, or no longer. */
+static void select_keep_all(const select_run *run, bool on)
+{
+    for (size_t i = 0; i < run->live; i++) {
+        const wait_case *c = &run->cases[run->order[i]];
+        if (c->ops->keep) {
+            c->ops->keep(c, on);
+        }
+    }
+}
+
 static int select_block(select_run *run)
 {
     int err = EAGAIN;
@@ -236,6 +247,7 @@ static int select_block(select_run *run)
     }
     cconc__spin_end(&s, err != EAGAIN);
     select_sort(run);
+    select_keep_all(run, true);
     while (err == EAGAIN) {
         waiter w;
         wait_queued queued;
@@ -250,6 +262,7 @@ static int select_block(select_run *run)
             err = select_look(run);
         }
     }
+    select_keep_all(run, false);
     return err;
 }
 

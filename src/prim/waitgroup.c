@@ -134,15 +134,15 @@ int cconc_waitgroup_wait(cconc_waitgroup *wg, cconc_ctx *ctx)
     }
     cconc__waiter_arm(&w, ctx);
     wait_node_init(&node, &w, NULL, 0);
-    if (!wg_enqueue(wg, &node)) {
-        return 0;
+    if (wg_enqueue(wg, &node)) {
+        cconc__waiter_park(&w, true);
+        if (waiter_kind(&w) != CLAIM_GRANT) { /* else wg may be gone */
+            cconc__lot_remove(&node, wg);
+            err = cconc__waiter_error(&w, ctx);
+        }
     }
-    cconc__waiter_park(&w, true);
-    if (waiter_kind(&w) == CLAIM_GRANT) {
-        return 0; /* wg may be gone */
-    }
-    cconc__lot_remove(&node, wg);
-    return cconc__waiter_error(&w, ctx);
+    waiter_disarm(&w);
+    return err;
 }
 
 typedef struct wg_task {

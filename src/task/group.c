@@ -273,16 +273,6 @@ static void group_task_torn(exec_task *task)
     group_give_slot(g, true);
 }
 
-/* What keeps a go from waiting, or from starting at all; 0 if it may wait. */
-static int group_refuse_locked(cconc_group *g, bool own)
-{
-    cconc__lock_assert_held(&g->mu);
-    if (own && g->own_blocked + 1 >= g->running) {
-        return EDEADLK;
-    }
-    return 0;
-}
-
 /* The code of the group's context if that keeps tasks from starting. */
 static int group_skips(const cconc_group *g)
 {
@@ -318,34 +308,59 @@ static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node 
     return cconc__waiter_error(w, ctx);
 }
 
+/* Take a slot if that takes no waiting. */
+static bool group_try_slot(cconc_group *g)
+{
+    bool taken;
+    lock_take(&g->mu);
+    taken = group_has_slot_locked(g) && g->goers.count == 0;
+    if (taken) {
+        group_take_slot_locked(g);
+    }
+    lock_leave(&g->mu);
+    return taken;
+}
+
+/* Take a slot, or queue node for one. Returns 0, EDEADLK, or EAGAIN: it is queued. */
+static int group_queue_for_slot(cconc_group *g, wait_node *node)
+{
+    bool own = self_runs(g);
+    int err = 0;
+    lock_take(&g->mu);
+    if (group_has_slot_locked(g) && g->goers.count == 0) {
+        group_take_slot_locked(g);
+    } else if (own && g->own_blocked + 1 >= g->running) {
+        err = EDEADLK; /* every task of the group would wait here */
+    } else {
+        node->key = own ? g : NULL;
+        g->own_blocked += own ? 1 : 0;
+        waitq_push_back(&g->goers, node);
+        err = EAGAIN;
+    }
+    lock_leave(&g->mu);
+    return err;
+}
+
 /* Take a slot. Returns 0, or why there is none. */
 static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait)
 {
     waiter w;
     wait_node node;
-    bool own = self_runs(g);
     int err = group_skips(g);
-    if (err) {
+    if (err || group_try_slot(g)) {
         return err;
     }
-    if (may_wait) {
-        cconc__waiter_arm(&w, ctx);
-        wait_node_init(&node, &w, NULL, 0);
+    if (!may_wait) {
+        return EAGAIN;
     }
-    lock_take(&g->mu);
-    if (group_has_slot_locked(g) && g->goers.count == 0) {
-        group_take_slot_locked(g);
-        lock_leave(&g->mu);
-        return 0;
+    cconc__waiter_arm(&w, ctx);
+    wait_node_init(&node, &w, NULL, 0);
+    err = group_queue_for_slot(g, &node);
+    if (err == EAGAIN) {
+        err = group_wait_slot(g, ctx, &w, &node);
     }
-    err = may_wait ? group_refuse_locked(g, own) : EAGAIN;
-    if (!err) {
-        node.key = own ? g : NULL;
-        g->own_blocked += own ? 1 : 0;
-        waitq_push_back(&g->goers, &node);
-    }
-    lock_leave(&g->mu);
-    return err ? err : group_wait_slot(g, ctx, &w, &node);
+    waiter_disarm(&w);
+    return err;
 }
 
 static int group_start(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task_fn fn, void *arg)
@@ -401,34 +416,41 @@ void cconc_group_set_limit(cconc_group *group, int limit)
     batch_wake(&batch);
 }
 
+/* Queue node for the end. Returns false if it has been reached. */
+static bool group_queue_for_end(cconc_group *g, wait_node *node)
+{
+    bool running;
+    lock_take(&g->mu);
+    running = g->running > 0;
+    if (running) {
+        waitq_push_back(&g->waiters, node);
+    }
+    lock_leave(&g->mu);
+    return running;
+}
+
 /* Sleep until running is 0. Returns 0, or EINPROGRESS if ctx ended first. */
 static int group_await(cconc_group *g, cconc_ctx *ctx)
 {
     waiter w;
     wait_node node;
-    bool idle;
+    int err = 0;
     cconc__waiter_arm(&w, ctx);
     wait_node_init(&node, &w, NULL, 0);
-    lock_take(&g->mu);
-    idle = g->running == 0;
-    if (!idle) {
-        waitq_push_back(&g->waiters, &node);
+    if (group_queue_for_end(g, &node)) {
+        cconc__waiter_park(&w, true);
+        if (waiter_kind(&w) != CLAIM_GRANT) {
+            lock_take(&g->mu);
+            if (node.queued) {
+                waitq_remove(&g->waiters, &node);
+            }
+            lock_leave(&g->mu);
+            (void)cconc__waiter_error(&w, ctx);
+            err = EINPROGRESS;
+        }
     }
-    lock_leave(&g->mu);
-    if (idle) {
-        return 0;
-    }
-    cconc__waiter_park(&w, true);
-    if (waiter_kind(&w) == CLAIM_GRANT) {
-        return 0;
-    }
-    lock_take(&g->mu);
-    if (node.queued) {
-        waitq_remove(&g->waiters, &node);
-    }
-    lock_leave(&g->mu);
-    (void)cconc__waiter_error(&w, ctx);
-    return EINPROGRESS;
+    waiter_disarm(&w);
+    return err;
 }
 
 /* The end has been reached: cancel what is left of the context, and tell the first failure. */

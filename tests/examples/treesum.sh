@@ -204,6 +204,7 @@ help_write_error() {
 }
 
 signals_and_terminals() {
+    check "large files at the same time" driven neighbours_at_once "$scratch/endless"
     check "Ctrl-C at random moments" driven interrupt "$scratch/endless" "${TREESUM_ROUNDS:-20}"
     check "Ctrl-C while nobody reads" driven interrupt_stuck_pipe "$scratch/endless"
     check "a second Ctrl-C" driven second_signal "$scratch/endless"

@@ -5,7 +5,7 @@
 
 hostile  every name, order, size and kind of entry that could be got wrong
 deep     a file and a directory with paths that are too long, but just so
-endless  a hundred small files, then one that nobody lives long enough to hash
+endless  a hundred small files, then two that nobody lives long enough to hash
 """
 import os
 import random
@@ -126,8 +126,9 @@ def deep(root):
 def endless(root):
     for i in range(100):
         write(root + b"/small-%03d" % i, b"%d\n" % i * 1000)
-    write(root + b"/z-endless", b"")
-    os.truncate(root + b"/z-endless", ENDLESS_BYTES)
+    for name in (b"/z-endless-1", b"/z-endless-2"):
+        write(root + name, b"")
+        os.truncate(root + name, ENDLESS_BYTES)
 
 
 if __name__ == "__main__":

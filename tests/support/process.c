@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "internal.h"
+
+#include "core/self.h"
 #include "support.h"
 
 #include <errno.h>
@@ -73,6 +75,7 @@ void support_start(int argc, char **argv, const struct support_child *children)
 {
     support_memory_start();
     cconc_set_misuse_hook(misuse_hook, NULL);
+    (void)self_get(); /* the main thread lives on, so its record is one of the static ones */
     if (argc != 3 || strcmp(argv[1], CHILD_OPTION) != 0) {
         return;
     }

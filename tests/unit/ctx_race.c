@@ -249,6 +249,54 @@ static void ctx_handles_counted_by_many_threads_end_it_once(void **state)
     }
 }
 
+struct holder {
+    cconc_ctx  *ctx;
+    cconc_chan *ch;
+    int         err[5];
+};
+
+/* One kind of wait a thread, each bounded by a context of which it has no handle. */
+static void wait_without_a_handle(void *arg, size_t index)
+{
+    struct holder *h = arg;
+    cconc_select_case cases[] = {cconc_select_recv(h->ch, NULL), cconc_select_done(h->ctx)};
+    size_t fired;
+    switch (index) {
+    case 0:
+        h->err[index] = cconc_chan_recv(h->ch, h->ctx, NULL);
+        break;
+    case 1:
+        h->err[index] = cconc_ctx_sleep(h->ctx, 3600 * CCONC_SECOND);
+        break;
+    case 2:
+        h->err[index] = cconc_ctx_wait(h->ctx, NULL) == 0 ? ECANCELED : -1;
+        break;
+    case 3:
+        h->err[index] = cconc_select(cases, 2, 0, &fired);
+        break;
+    default:
+        h->err[index] = cconc_chan_recv(NULL, h->ctx, NULL);
+    }
+}
+
+static void ctx_last_handle_may_go_while_others_wait_under_it(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        struct holder h = {.ctx = make_cancel(NULL)};
+        struct support_threads *threads;
+        assert_int_equal(cconc_chan_new(8, (size_t)(round % 2), &h.ch), 0);
+        threads = support_threads_start(5, wait_without_a_handle, &h);
+        until(cconc__node_watchers(h.ctx) == 5);
+        cconc_ctx_free(h.ctx);
+        support_threads_join(threads);
+        for (int i = 0; i < 5; i++) {
+            assert_int_equal(h.err[i], ECANCELED);
+        }
+        cconc_chan_free(h.ch);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -260,6 +308,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_cancel_never_misses_a_thread_about_to_wait),
         UNIT_TEST(ctx_cancel_of_a_parent_may_race_the_last_free_of_its_child),
         UNIT_TEST(ctx_handles_counted_by_many_threads_end_it_once),
+        UNIT_TEST(ctx_last_handle_may_go_while_others_wait_under_it),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

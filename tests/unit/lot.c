@@ -110,6 +110,7 @@ static void sleep_in_the_lot(void *arg, size_t index)
     cconc__lot_leave(bucket);
     cconc__waiter_park(&w, true);
     cconc__lot_remove(&node, object);
+    waiter_disarm(&w);
     atomic_fetch_add(&s->back[index % 2], 1);
 }
 

@@ -40,6 +40,7 @@ static void wait_run(void *arg, size_t index)
     wait->kind = waiter_kind(&wait->w);
     wait->index = waiter_index(&wait->w);
     wait->err = cconc__waiter_error(&wait->w, wait->ctx);
+    waiter_disarm(&wait->w);
 }
 
 static void wait_start(struct wait *wait, cconc_ctx *ctx, bool may_spin)
@@ -169,6 +170,7 @@ static void waiter_times_out_at_its_deadline_and_not_before(void **state)
         assert_int_equal(cconc__waiter_error(&w, ctx), ETIMEDOUT);
         assert_int_equal(cconc_ctx_err(ctx), ETIMEDOUT);
         assert_false(waiter_claim(&w, CLAIM_GRANT, 0));
+        waiter_disarm(&w);
     }
 }
 
@@ -231,6 +233,7 @@ static void waiter_with_a_done_context_does_not_sleep(void **state)
     cconc__waiter_park(&w, false);
     assert_int_equal(waiter_kind(&w), CLAIM_CANCEL);
     assert_int_equal(cconc__waiter_error(&w, ctx), ECANCELED);
+    waiter_disarm(&w);
     cconc_ctx_free(ctx);
 }
 
