@@ -143,8 +143,8 @@ static int print_batch(struct printer *p, const struct batch *batch)
 }
 
 /* Print batch after batch, each when the workers are done with it; after the last one send them
- * home. Whoever reads a pipe or terminal sees what there is before the printer waits. When the run ends early, so does the output, with the
- * last line before the first file that is not finished. */
+ * home. Whoever reads a pipe or terminal sees what there is before the printer waits. When the run
+ * ends early, so does the output, with the last line before the first file that is not finished. */
 static int print_all(struct printer *p)
 {
     for (;;) {

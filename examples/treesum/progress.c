@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * The walk that feeds the workers is never far ahead of them, so it cannot tell how much is left.
- * When there is a bar, scout_task therefore walks the trees once more, as fast as it can, and counts
- * only. Until it is through, the figures say "so far".
+ * When there is a bar, scout_task therefore walks the trees once more, as fast as it can, and
+ * counts only. Until it is through, the figures say "so far".
  */
 #include "treesum.h"
 #include "walk.h"

@@ -28,7 +28,7 @@
 #define MAX_JOBS 256
 #define BATCH_FILES 64
 #define BATCH_TEXT 8192   /* bytes of paths in a batch; more than the longest path */
-#define MAX_BATCHES 2048  /* how far the workers may run ahead of the printer: 24 MiB */
+#define MAX_BATCHES 2048  /* how far the workers may run ahead of the printer: 22 MiB */
 #define DIGEST_BYTES 32
 #define DIGEST_FAILED (-1) /* errors that errno has no number for */
 #define NOT_REGULAR (-2)

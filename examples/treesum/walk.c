@@ -148,8 +148,8 @@ static bool is_dot_or_dotdot(const char *name)
     return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-/* Read all names of dir. Entries that cannot be looked at are reported by what they would be called,
- * a directory that cannot be read to its end by its own path. */
+/* Read all names of dir. Entries that cannot be looked at are reported by what they would be
+ * called, a directory that cannot be read to its end by its own path. */
 static int read_names(struct walk *w, DIR *dir, size_t dir_len)
 {
     for (;;) {

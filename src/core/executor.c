@@ -3,8 +3,10 @@
  *
  * Idea        As many threads run as there are CPUs. One that sleeps in a wait of the library does
  *             not count (blocking compensation). Tasks that block in the system are noticed because
- *             the queue stops moving: a watch looks at it every millisecond, as long as something
- *             is queued behind busy threads, and lets one more thread in.
+ *             no task ends: a watch looks every millisecond, as long as something is queued behind
+ *             busy threads, and lets one more thread in. The first two come at once; for more the
+ *             queue has to stand still for EXEC_PATIENCE looks, because runners that other programs
+ *             keep from the CPU look the same for some milliseconds.
  * Picture               submit, or a runner blocks             its first look at the queue
  *             (none) --------- start -----------> STARTING ---------------------> RUNNING
  *                                                    ^                             |   |
@@ -40,6 +42,8 @@
 #include <string.h>
 
 #define EXEC_WATCH_NS INT64_C(1000000)
+#define EXEC_READY 2     /* threads beyond the CPUs that a queue that stands still gets at once */
+#define EXEC_PATIENCE 10 /* looks at a queue that stands still until it gets more, one a look */
 #define EXEC_IDLE_NS (10 * PLAT_SECOND)
 
 /* Key  (i) immutable after start  (m) under mu  (o) only the thread itself */
@@ -77,8 +81,9 @@ static struct {
     uint32_t queued;   /* (m) */
     uint32_t peak;     /* (m) */
     uint32_t number;   /* (m) of the next thread's name */
-    uint64_t taken;    /* (m) tasks taken from the queue */
-    uint64_t watched;  /* (m) taken, when the watch looked last */
+    uint64_t ended;    /* (m) tasks that have ended */
+    uint64_t watched;  /* (m) ended, when the watch looked last */
+    uint32_t stuck;    /* (m) looks in a row at which nothing had ended */
 } now;
 static timer watch = {0, exec_watch, NULL};
 static bool watch_room;    /* (m) the timer service has room for it */
@@ -96,7 +101,6 @@ static bool exec_arm_watch_locked(void)
         return false;
     }
     watch_armed = true;
-    now.watched = now.taken;
     return cconc__timer_arm(&watch, plat_clock_add(plat_clock_now(), EXEC_WATCH_NS));
 }
 
@@ -127,10 +131,23 @@ static exec_move exec_look_locked(bool stuck)
             move.wake = LIST_OF(idle.next, exec_thread, link);
             exec_unidle_locked(move.wake);
         }
-    } else {
+    } else if (!watch_armed) {
+        now.watched = now.ended;
+        now.stuck = 0;
         move.kick = exec_arm_watch_locked();
     }
     return move;
+}
+
+/* Nothing has ended since the last look, on the watch's own thread: is it time for one more thread?
+ * Runners that are merely kept from the CPU by other programs look the same for a while. */
+static bool exec_is_stuck_locked(void)
+{
+    uint32_t cpus = cconc__spin_cpus();
+    cconc__lock_assert_held(&mu);
+    now.stuck = now.ended == now.watched ? now.stuck + 1 : 0;
+    now.watched = now.ended;
+    return now.stuck >= (now.running < cpus + EXEC_READY ? 1 : EXEC_PATIENCE);
 }
 
 /* Every millisecond while something is queued, on the timer service's thread. */
@@ -139,11 +156,12 @@ static void exec_watch(timer *due)
     exec_move move = {NULL, false, false};
     (void)due;
     lock_take(&mu);
+    if (now.queued > 0) {
+        move = exec_look_locked(exec_is_stuck_locked());
+    }
     watch_armed = false;
     if (now.queued > 0) {
-        move = exec_look_locked(now.taken == now.watched);
         (void)exec_arm_watch_locked(); /* no kick: this is the service's own thread */
-        move.kick = false;
     }
     lock_leave(&mu);
     (void)exec_perform(move);
@@ -162,7 +180,6 @@ static exec_task *exec_take_locked(bool wanted)
         last = NULL;
     }
     now.queued--;
-    now.taken++;
     return task;
 }
 
@@ -274,6 +291,7 @@ static void exec_run_tasks(exec_thread *t)
         task->run(task);
         t->current = NULL;
         lock_take(&mu); /* looked at anew: the queue, the counts */
+        now.ended++;
         task = exec_take_locked(false);
     }
     lock_leave(&mu);
@@ -317,6 +335,7 @@ static bool exec_torn(void *arg)
     }
     lock_take(&mu);
     now.running--;
+    now.ended++;
     lock_leave(&mu);
     exec_bury(t); /* first: it makes memory for the replacement free */
     lock_take(&mu);

@@ -5,8 +5,8 @@
 # Usage: treesum.sh PROGRAM
 #
 # Risk     A name that is escaped or sorted otherwise than sha256sum and sort do it; a file lost or
-#          doubled at the edge of a batch; an error that ends the run, or that the exit status hides;
-#          Ctrl-C that hangs, or tears a line.
+#          doubled at the edge of a batch; an error that ends the run, or that the exit status
+#          hides; Ctrl-C that hangs, or tears a line.
 # Method   The program runs on trees made for the purpose and on system directories; its output is
 #          compared byte by byte with that of find, sort, xargs and sha256sum.
 # Catches  Any of the above; each check was seen to fail on a program broken for the purpose.
@@ -95,8 +95,12 @@ equal_to_the_pipeline() {
     check "a directory given with two slashes" same "$scratch/hostile/sizes//"
     check "an empty tree gives nothing" same "$scratch/hostile/counts/0000"
     check "a file as argument" same "$scratch/hostile/sizes/0000001"
-    check "a link to a directory is not followed" same "$scratch/hostile/no_regular_files/link-to-dir"
+    check "a link to a directory is not followed" \
+        same "$scratch/hostile/no_regular_files/link-to-dir"
     check "a link with a slash is" same "$scratch/hostile/no_regular_files/link-to-dir/"
+    if [ -r /proc/kallsyms ]; then
+        check "a file that does not tell its size" same /proc/kallsyms
+    fi
     cd "$scratch/hostile" || exit 1
     check "the current directory" same .
     check "a name that looks like an option" same ./every_byte/--help
@@ -175,13 +179,17 @@ closed_output() {
 }
 
 broken_pipe() {
-    { $bounded "$program" -q "$scratch/endless" 2>"$scratch/err"; echo $? >"$scratch/status"; } | true
+    {
+        $bounded "$program" -q "$scratch/endless" 2>"$scratch/err"
+        echo $? >"$scratch/status"
+    } | true
     [ "$(cat "$scratch/status")" = 1 ] && says "treesum: write error: Broken pipe"
 }
 
 usage() {
     local bad
-    for bad in '' '-j0 .' '-j257 .' '-j-1 .' '-j2x .' '-j .' '--jobs= .' '-j99999999999999999999 .' \
+    for bad in '' '-j0 .' '-j257 .' '-j-1 .' '-j2x .' '-j .' '--jobs= .' \
+        '-j99999999999999999999 .' \
         '-x .' '--nonsense .' '--quiet=1 .' '-j'; do
         # shellcheck disable=SC2086
         check "wrong usage: treesum $bad" runs 2 $bad

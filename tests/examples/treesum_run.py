@@ -185,7 +185,8 @@ def screen(data):
 
 
 BAR = re.compile(rb"\r(\[[#-]{10,40}\] )?( *\d+% [^\r\x1b]*)\x1b\[K")
-FIGURES = re.compile(rb" *\d+% \d+ of \d+ files( so far)?, [0-9.]+ [KMGT]?i?B of [0-9.]+ [KMGT]?i?B, "
+FIGURES = re.compile(rb" *\d+% \d+ of \d+ files( so far)?, "
+                     rb"[0-9.]+ [KMGT]?i?B of [0-9.]+ [KMGT]?i?B, "
                      rb"[0-9.]+ [KMGT]?i?B/s, (\d+:)*\d\d left")
 
 
@@ -203,9 +204,11 @@ def terminal(program, tree):
     for drawn, figures in BAR.findall(seen):
         assert drawn and FIGURES.fullmatch(figures), f"odd bar: {drawn + figures!r}"
         assert len(drawn + figures) < 120, f"too long: {drawn + figures!r}"
+    assert b" of 102 files, " in BAR.findall(seen)[-1][1], f"last bar: {BAR.findall(seen)[-1]}"
     lines = screen(seen)
     expected = expected_lines(tree)
-    assert b"".join(line + b"\n" for line in lines[:-2]) == expected, f"torn output: {seen[-1000:]!r}"
+    shown = b"".join(line + b"\n" for line in lines[:-2])
+    assert shown == expected, f"torn output: {seen[-1000:]!r}"
     assert INTERRUPTED.fullmatch(lines[-2] + b"\n") and lines[-1] == b"", f"left: {lines[-2:]}"
 
 

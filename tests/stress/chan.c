@@ -6,8 +6,8 @@
  * Method    Rounds of random capacity and numbers of threads until the time box ends. Each sender
  *           numbers its values; receivers check that the numbers of one sender rise. Sent is
  *           received plus left inside, each value once. A watchdog ends a round that hangs.
- * Catches   H1 H11 H12 H16 H19 H20 H22 H23 H24, S6 S8, I9 of TESTING.md; rules chan-1 to chan-6
- *           chan-11, all-4 of SEMANTICS.md.
+ * Catches   H1 H11 H12 H16 H19 H20 H22 H23 H24, S6 S8, I9; rules chan-1 to chan-6
+ *           chan-11, all-4.
  */
 #include "support.h"
 

@@ -8,8 +8,7 @@
  *           tasks by go and try_go, some with contexts that end at once or soon; tasks sleep, spin,
  *           start others, fail, end their threads; the limit changes meanwhile. Tasks started are
  *           tasks run; calls that failed ran nothing.
- * Catches   G1 G3 G5 G8, W10 W16 W17 W18, I9 I17 of TESTING.md; rules group-1 to group-13, all-4 of
- *           SEMANTICS.md.
+ * Catches   G1 G3 G5 G8, W10 W16 W17 W18, I9 I17; rules group-1 to group-13, all-4.
  */
 #include "support.h"
 

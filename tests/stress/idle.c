@@ -6,7 +6,7 @@
  * Method    A hundred threads block in channels, selects and contexts, and tasks of a group beside
  *           them; once all are seen blocked the processor time of the whole process is measured
  *           over five seconds. This is the one test that sleeps: it measures that nothing happens.
- * Catches   W8, I11 of TESTING.md; rule 6 of the design: bounded spinning.
+ * Catches   W8, I11; rule 6 of the design: bounded spinning.
  */
 #include "support.h"
 

@@ -7,8 +7,7 @@
  * Method    Threads select in both directions over the same few channels, in orders of their own,
  *           with contexts and deadlines among the cases, beside plain and batch calls. Each value
  *           carries its sender's number: sent is received plus left inside, each once.
- * Catches   H5 H6 H8 H14 H15 H17 H20, I9 of TESTING.md; rules sel-1 sel-2 sel-5 sel-6 sel-7 of
- *           SEMANTICS.md.
+ * Catches   H5 H6 H8 H14 H15 H17 H20, I9; rules sel-1 sel-2 sel-5 sel-6 sel-7.
  */
 #include "support.h"
 

@@ -5,8 +5,8 @@
  *           refused call that changes something.
  * Method    One thread. Tables of sizes; a long random run of try_ calls is compared with a plain
  *           queue after every step.
- * Catches   H3 H9 H13 H18, S4, X4 of TESTING.md; rules chan-1 chan-6 chan-7 chan-8 chan-9, all-1
- *           all-2 all-3 all-9 all-10 of SEMANTICS.md.
+ * Catches   H3 H9 H13 H18, S4, X4; rules chan-1 chan-6 chan-7 chan-8 chan-9, all-1
+ *           all-2 all-3 all-9 all-10.
  */
 #include "chan_help.h"
 

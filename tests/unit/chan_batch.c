@@ -5,7 +5,7 @@
  *           seam, elements lost when a half-sent batch ends by close, time or cancellation.
  * Method    Batches larger and smaller than the ring, against both plain and batch partners; for
  *           each way a wait can end, the count and what arrived are compared.
- * Catches   H19 of TESTING.md; rules chan-1 chan-3, all-1 all-3 of SEMANTICS.md for batches.
+ * Catches   H19; rules chan-1 chan-3, all-1 all-3 for batches.
  */
 #include "chan_help.h"
 

@@ -6,7 +6,7 @@
  * Method    A table of sizes at every misalignment, between guard bytes, for each way an element
  *           can travel: ring, waiting receiver, waiting sender, batch. Elements of 1 MiB on a stack
  *           of 64 KiB.
- * Catches   H4, I14 I22 of TESTING.md; rule chan-9 of SEMANTICS.md.
+ * Catches   H4, I14 I22; rule chan-9.
  */
 #include "chan_help.h"
 

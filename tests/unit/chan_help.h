@@ -90,6 +90,12 @@ static inline void pass_time(int64_t duration_ns)
     until(cconc_clock_now() >= end_ns);
 }
 
+/* Tell whether a repetition that began at begin_ns may go on: a machine under load repeats less. */
+static inline bool time_is_left(int64_t begin_ns)
+{
+    return cconc_clock_now() - begin_ns < 5 * CCONC_SECOND;
+}
+
 /* A send or recv of an int that runs in a thread of its own. */
 struct call {
     cconc_chan             *ch;

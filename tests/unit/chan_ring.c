@@ -5,7 +5,7 @@
  *           a move carries into the position or loses.
  * Method    White box: the ring is set to positions just before the wrap, then compared with a
  *           plain queue, by one thread and by several; flags are set by hand.
- * Catches   H18 H24, I13 of TESTING.md; invariants I1 to I3 of prim/chan_ring.c.
+ * Catches   H18 H24, I13; invariants I1 to I3 of prim/chan_ring.c.
  */
 #include "chan_help.h"
 

@@ -5,8 +5,8 @@
  *           message and cause tell of different tasks; a message lost where memory is short.
  * Method    Tasks that wait at a gate, so that the test decides who ends first; memory taken away
  *           in the middle of a task.
- * Catches   G5 G8, I4 of TESTING.md; rules group-1 group-2 group-5 group-6 group-7 group-14, all-2
- *           all-3 of SEMANTICS.md.
+ * Catches   G5 G8, I4; rules group-1 group-2 group-5 group-6 group-7 group-14, all-2
+ *           all-3.
  */
 #include "group_help.h"
 

@@ -6,8 +6,8 @@
  *           vain.
  * Method    Tasks at gates; waits in threads of their own; pthread_exit and pthread_cancel inside
  *           tasks; misuse through the hook, after which the group has to work on.
- * Catches   G1 G3 G5 G7 G8 H20, I17 I18 I19 of TESTING.md; rules group-8 to group-12 group-15,
- *           all-3 all-6 all-10 all-15, proc-2 proc-3 of SEMANTICS.md.
+ * Catches   G1 G3 G5 G7 G8 H20, I17 I18 I19; rules group-8 to group-12 group-15,
+ *           all-3 all-6 all-10 all-15, proc-2 proc-3.
  */
 #include "group_help.h"
 

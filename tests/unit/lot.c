@@ -3,7 +3,7 @@
  *
  * Risk      Objects that share a bucket and get each other's wakes or counts; a node removed twice.
  * Method    Far more objects than buckets, so that many share; real waits on a few of them.
- * Catches   G1 G3, S14 of TESTING.md; invariant I1 of core/lot.c; rule all-13 of SEMANTICS.md.
+ * Catches   G1 G3, S14; invariant I1 of core/lot.c; rule all-13.
  */
 #include "chan_help.h"
 

@@ -5,8 +5,8 @@
  *           target written by a case that did not fire, memory taken for a small select.
  * Method    One thread. Every bad argument beside a case that is ready; chi-square over a hundred
  *           thousand choices for each number of ready cases.
- * Catches   H6 H10 H13, I12 of TESTING.md; rules sel-1 sel-3 sel-4 sel-5 sel-8, all-1 all-2 all-3
- *           all-8 all-9 of SEMANTICS.md.
+ * Catches   H6 H10 H13, I12; rules sel-1 sel-3 sel-4 sel-5 sel-8, all-1 all-2 all-3
+ *           all-8 all-9.
  */
 #include "chan_help.h"
 

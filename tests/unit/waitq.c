@@ -4,7 +4,7 @@
  * Risk      A link that still points into a queue after its node has left, an order or a count that
  *           drifts.
  * Method    A long random run of every operation, compared with an array after each step.
- * Catches   H6 H8 H15, T6 of TESTING.md; the order that rule all-13 of SEMANTICS.md rests on.
+ * Catches   H6 H8 H15, T6; the order that rule all-13 rests on.
  */
 #include "unit.h"
 
