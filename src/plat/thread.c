@@ -47,15 +47,20 @@ static void thread_torn(void *arg)
 {
     plat_thread *thread = arg;
     (void)cconc__thread_let_cancel(false);
+    if (thread->is_over) {
+        return;
+    }
     if (thread->torn(thread->arg)) {
         thread_run(thread);
     }
+    thread->is_over = true;
 }
 
 static void thread_run(plat_thread *thread)
 {
     pthread_cleanup_push(thread_torn, thread);
     thread->run(thread->arg);
+    thread->is_over = true;
     pthread_cleanup_pop(0);
 }
 

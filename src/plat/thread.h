@@ -18,6 +18,7 @@ typedef struct plat_thread {
      * left of the thread. */
     bool (*torn)(void *arg);
     void *arg;
+    bool  is_over; /* run has returned, or is not wanted again */
 } plat_thread;
 
 /* Start a thread that calls run(arg), with the name and stack size given (0 = the platform's). It
