@@ -141,7 +141,11 @@ def second_signal(program, tree):
 
 def spawn_on_terminal(arguments, columns, environment, stdout=None):
     """Run with standard error, and standard output unless given, on a new terminal."""
-    leader, follower = pty.openpty()
+    try:
+        leader, follower = pty.openpty()
+    except OSError as error:
+        print(f"terminal: skipped, because there is no pseudo terminal to be had ({error})")
+        sys.exit(0)
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = start(arguments, stdin=subprocess.DEVNULL, stderr=follower,
                     stdout=follower if stdout is None else stdout,
@@ -255,9 +259,12 @@ def as_nobody(program, tree):
             os.setgid(65534)
             os.setuid(65534)
 
-    probe = subprocess.run([program, "--version"], preexec_fn=drop, check=False,
-                           capture_output=True)
-    if probe.returncode != 0:
+    try:
+        probe = subprocess.run([program, "--version"], preexec_fn=drop, check=False,
+                               capture_output=True).returncode
+    except PermissionError:
+        probe = 1
+    if probe != 0:
         print("as_nobody: skipped, because another user cannot run the program")
         return
     run = subprocess.run([program, "-q", tree], preexec_fn=drop, check=False, capture_output=True)
