@@ -33,6 +33,7 @@
 #include "core/spin.h"
 #include "core/timer.h"
 #include "plat/alloc.h"
+#include "plat/atomic.h"
 #include "plat/clock.h"
 #include "plat/cpu.h"
 #include "plat/thread.h"
@@ -85,6 +86,7 @@ static struct {
     uint64_t watched;  /* (m) ended, when the watch looked last */
     uint32_t stuck;    /* (m) looks in a row at which nothing had ended */
 } now;
+static atom_u32 inside; /* (a) of the running, those inside a task's own function */
 static timer watch = {0, exec_watch, NULL};
 static bool watch_room;    /* (m) the timer service has room for it */
 static bool watch_armed;   /* (m) */
@@ -140,12 +142,14 @@ static exec_move exec_look_locked(bool stuck)
 }
 
 /* Nothing has ended since the last look, on the watch's own thread: is it time for one more thread?
- * Runners that are merely kept from the CPU by other programs look the same for a while. */
+ * A runner that waits for mu is none that blocks in its task. One that is merely kept from the CPU
+ * by other programs looks like one for a while. */
 static bool exec_is_stuck_locked(void)
 {
     uint32_t cpus = cconc__spin_cpus();
+    bool all_inside = atom_load_rlx(&inside) >= now.running; /* rlx: a hint, looked at again */
     cconc__lock_assert_held(&mu);
-    now.stuck = now.ended == now.watched ? now.stuck + 1 : 0;
+    now.stuck = all_inside && now.ended == now.watched ? now.stuck + 1 : 0;
     now.watched = now.ended;
     return now.stuck >= (now.running < cpus + EXEC_READY ? 1 : EXEC_PATIENCE);
 }
@@ -288,7 +292,9 @@ static void exec_run_tasks(exec_thread *t)
         lock_leave(&mu);
         (void)exec_perform(move);
         t->current = task;
+        (void)atom_add_rlx(&inside, 1); /* rlx: a hint for the watch */
         task->run(task);
+        (void)atom_sub_rlx(&inside, 1); /* rlx: as above */
         t->current = NULL;
         lock_take(&mu); /* looked at anew: the queue, the counts */
         now.ended++;
@@ -331,6 +337,7 @@ static bool exec_torn(void *arg)
     me->executor = NULL;
     me->task = NULL;
     if (task) {
+        (void)atom_sub_rlx(&inside, 1); /* rlx: a hint for the watch */
         task->torn(task);
     }
     lock_take(&mu);
@@ -483,6 +490,7 @@ bool cconc__executor_block_begin_slow(self *me)
 {
     exec_move move;
     (void)me;
+    (void)atom_sub_rlx(&inside, 1); /* rlx: a hint for the watch */
     lock_take(&mu);
     now.running--;
     move = exec_look_locked(false);
@@ -497,6 +505,7 @@ void cconc__executor_block_end(self *me)
     lock_take(&mu);
     now.running++;
     lock_leave(&mu);
+    (void)atom_add_rlx(&inside, 1); /* rlx: a hint for the watch */
 }
 
 int cconc__executor_set(const cconc_executor_opts *opts)
