@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Read so much at a time: it stays in a processor's own cache, and the context is looked at often
- * enough to stop at once. */
+/* Read so much at a time: it stays in a processor's own cache (64 to 256 KiB were as fast, more was
+ * slower), and the context is looked at often enough to stop at once. */
 #define BLOCK_BYTES ((size_t)128 * 1024)
 /* A batch that takes longer is worth another worker; many times what it costs to wake one. */
 #define HELP_AFTER_NS CCONC_MS

@@ -149,6 +149,22 @@ cconc_ctx *cconc__node_source(cconc_ctx *ctx)
     return ctx && ctx->head.kind != NODE_BACKGROUND && ctx->tree ? ctx : NULL;
 }
 
+cconc_ctx *cconc__node_keep(cconc_ctx *ctx)
+{
+    cconc_ctx *source = cconc__node_source(ctx);
+    if (source) {
+        ref_get(&source->refs);
+    }
+    return source;
+}
+
+void cconc__node_drop(cconc_ctx *source)
+{
+    if (source) {
+        cconc__node_unref(source);
+    }
+}
+
 bool cconc__node_can_end(cconc_ctx *ctx)
 {
     return cconc__node_deadline(ctx) != PLAT_NEVER || cconc__node_source(ctx) != NULL;

@@ -116,6 +116,10 @@ void cconc__node_link(cconc_ctx *ctx);
  * ever. */
 cconc_ctx *cconc__node_source(cconc_ctx *ctx);
 
+/* Keep the memory of ctx's source, so that the last handle may go meanwhile; no longer. */
+cconc_ctx *cconc__node_keep(cconc_ctx *ctx);
+void       cconc__node_drop(cconc_ctx *source);
+
 /* Give the earliest deadline of ctx. */
 static inline int64_t cconc__node_deadline(const cconc_ctx *ctx)
 {

@@ -51,6 +51,7 @@ static void quiet_leave(wait_node *node)
 
 int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void))
 {
+    cconc_ctx *source = cconc__node_keep(ctx); /* from round to round */
     int err = 0;
     while (!err && is_busy()) {
         waiter w;
@@ -72,5 +73,6 @@ int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void))
         }
         waiter_disarm(&w);
     }
+    cconc__node_drop(source);
     return err;
 }

@@ -23,7 +23,10 @@ typedef struct wait_case {
     const struct wait_ops *ops;     /* (i) NULL = off */
     void                  *object;  /* (i) */
     wait_node              node;    /* (q) its elem is what is sent, or where to receive */
-    size_t                 version; /* (o) from the first look */
+    union {
+        size_t  version; /* (o) from the first look */
+        int64_t due_ns;  /* (i) of a point in time, where ops is NULL */
+    };
     bool                   is_queued; /* (o) dequeue is owed */
 } wait_case;
 

@@ -119,8 +119,9 @@ static void chan_drop_all(cconc_chan *ch)
     while (ch->drop && ch->cap > 0 && cconc__chan_ring_is_ready(ch, CHAN_RECV)) {
         size_t word = atom_load_rlx(ch->word[CHAN_RECV]); /* rlx: free is alone */
         size_t index = word / CHAN_ONE & ch->index_mask;
-        ch->drop(ch->slots + index * ch->stride + ch->elem_at, ch->user);
+        /* first out: drop may end the thread, and what it got counts as destroyed */
         (void)cconc__chan_ring_try(ch, CHAN_RECV, NULL, &wake);
+        ch->drop(ch->slots + index * ch->stride + ch->elem_at, ch->user);
     }
 }
 
@@ -159,14 +160,11 @@ int cconc_chan_close(cconc_chan *ch)
     bool was_closed;
     MUST(ch != NULL, "chan close of NULL");
     lock_take(&ch->mu);
-    /* [ring.2] [meet.1] acqrel: from here on nothing goes in; what came before goes with it */
-    was_closed = (atom_or_acqrel(ch->word[CHAN_SEND], CHAN_CLOSED) & CHAN_CLOSED) != 0;
-    if (ch->cap == 0) {
-        (void)atom_or_acqrel(ch->word[CHAN_RECV], CHAN_CLOSED); /* [meet.1] acqrel: as above */
-    }
     if (ch->cap == 0) {
         cconc__chan_unseat_locked(ch); /* and nobody sits down again */
     }
+    /* [ring.2] [meet.1] acqrel: from here on nothing goes in; what came before goes with it */
+    was_closed = (atom_or_acqrel(ch->word[CHAN_SEND], CHAN_CLOSED) & CHAN_CLOSED) != 0;
     chan_close_side_locked(ch, CHAN_SEND, &batch);
     chan_close_side_locked(ch, CHAN_RECV, &batch);
     if (ch->cap > 0) {
@@ -274,6 +272,7 @@ static int chan_wait(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, lone_waiter *
 static int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
 {
     int64_t since_ns = 0;
+    cconc_ctx *source = cconc__node_keep(ctx); /* from round to round */
     int err = chan_look(ch, dir, ctx, elem);
     while (err == EAGAIN) {
         lone_waiter b;
@@ -284,6 +283,7 @@ static int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
         waiter_disarm(&b.w);
         since_ns = b.node.since_ns;
     }
+    cconc__node_drop(source);
     return err;
 }
 

@@ -34,7 +34,7 @@ static inline chan_dir chan_other(chan_dir dir)
  * word[dir] counts the waiters that the other direction has queued. */
 #define CHAN_WAKE ((size_t)1)   /* the other direction has waiters, and one of them wants a wake */
 #define CHAN_DIRECT ((size_t)2) /* take the lock: the waiter at the head is served first */
-#define CHAN_CLOSED ((size_t)4) /* nothing more goes in; in word[CHAN_SEND], and both if cap is 0 */
+#define CHAN_CLOSED ((size_t)4) /* nothing more goes in; in word[CHAN_SEND] */
 #define CHAN_FLAGS ((size_t)7)
 #define CHAN_ONE ((size_t)8)
 

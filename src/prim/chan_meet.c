@@ -11,7 +11,8 @@
  *                     |              | unseat, under mu
  *                     +--------------+--> SEAT_LOCKED ----------> 0  once both queues are empty
  * Invariants  I1 word[dir] has CHAN_WAKE iff the other direction's queue is not empty; its position
- *                changes whenever that queue grows.
+ *                changes whenever that queue grows, and whenever the seat is opened again: while
+ *                it keeps its value nobody has come to wait.
  *             I2 A waiter is matched with the oldest willing one that is not itself: somebody sits
  *                only while both queues are empty, SEAT_LOCKED stays while one is not, or once
  *                closed.
@@ -182,21 +183,34 @@ wait_queued cconc__chan_seat(cconc_chan *ch, chan_dir dir, lone_waiter *b)
     return seat_sit(ch, dir, b) ? WAIT_QUEUED : WAIT_AGAIN;
 }
 
+/* Announce before the seat is changed: who sees it locked sees the flag. */
+static void seat_announce_locked(cconc_chan *ch, uintptr_t seat)
+{
+    cconc__lock_assert_held(&ch->mu);
+    if (seat > SEAT_LOCKED) {
+        chan_dir to = seat_has(seat, CHAN_RECV) ? CHAN_SEND : CHAN_RECV;
+        size_t word = atom_load_rlx(ch->word[to]); /* rlx: changed under mu only */
+        atom_store_rel(ch->word[to], (word | CHAN_WAKE) + CHAN_ONE); /* [meet.1] rel */
+    }
+}
+
 void cconc__chan_unseat_locked(cconc_chan *ch)
 {
     uintptr_t seat = seat_load(ch);
     cconc__lock_assert_held(&ch->mu);
     while (seat != SEAT_LOCKED) {
+        seat_announce_locked(ch, seat);
         if (seat_swap(ch, seat, SEAT_LOCKED)) {
             if (seat != 0) {
                 chan_dir dir = seat_has(seat, CHAN_RECV) ? CHAN_RECV : CHAN_SEND;
                 waitq_push_back(&ch->side[dir].queue, &seat_waiter(seat)->node);
-                meet_note_locked(ch, chan_other(dir), true);
             }
             break;
         }
         seat = seat_load(ch);
     }
+    meet_note_locked(ch, CHAN_SEND, false); /* one that was taken meanwhile left its flag */
+    meet_note_locked(ch, CHAN_RECV, false);
 }
 
 /* Before the lock is left: let callers sit again if nobody is queued. */
@@ -205,7 +219,11 @@ static void meet_reseat_locked(cconc_chan *ch)
     cconc__lock_assert_held(&ch->mu);
     if (ch->side[CHAN_SEND].queue.count == 0 && ch->side[CHAN_RECV].queue.count == 0 &&
         !meet_is_closed_locked(ch)) {
-        (void)seat_swap(ch, SEAT_LOCKED, 0);
+        if (seat_load(ch) == SEAT_LOCKED) {
+            meet_note_locked(ch, CHAN_SEND, true);
+            meet_note_locked(ch, CHAN_RECV, true);
+            (void)seat_swap(ch, SEAT_LOCKED, 0);
+        }
     }
 }
 
@@ -237,7 +255,7 @@ void cconc__chan_seat_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b)
 
 void cconc__chan_unseat(cconc_chan *ch)
 {
-    if (seat_load(ch) > SEAT_LOCKED) {
+    if (seat_load(ch) != SEAT_LOCKED) {
         lock_take(&ch->mu);
         cconc__chan_unseat_locked(ch);
         lock_leave(&ch->mu);
@@ -251,11 +269,11 @@ int cconc__chan_meet_attempt(cconc_chan *ch, chan_dir dir, void *elem)
     if (seat_take(ch, dir, elem)) {
         return 0;
     }
-    word = atom_load_acq(ch->word[dir]); /* [meet.1] acq: what came before close */
+    word = atom_load_acq(ch->word[CHAN_SEND]); /* [meet.1] acq: what came before close */
     if (word & CHAN_CLOSED) {
         return EPIPE;
     }
-    if (!(word & CHAN_WAKE)) {
+    if (!(atom_load_acq(ch->word[dir]) & CHAN_WAKE)) { /* [meet.1] acq: looked at again under mu */
         return EAGAIN;
     }
     lock_take(&ch->mu);

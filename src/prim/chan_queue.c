@@ -135,6 +135,12 @@ void cconc__chan_ring_wake(cconc_chan *ch, chan_dir dir)
     batch_wake(&batch);
 }
 
+static bool queue_is_closed(const cconc_chan *ch)
+{
+    /* [ring.2] acq: what came before close */
+    return (atom_load_acq(ch->word[CHAN_SEND]) & CHAN_CLOSED) != 0;
+}
+
 int cconc__chan_ring_attempt(cconc_chan *ch, chan_dir dir, void *elem)
 {
     uint32_t rounds = 0;
@@ -148,7 +154,7 @@ int cconc__chan_ring_attempt(cconc_chan *ch, chan_dir dir, void *elem)
         direct = queue_is_direct_locked(ch, dir);
         lock_leave(&ch->mu);
         batch_wake(&batch);
-        if (direct && !cconc__chan_ring_has(ch, dir)) {
+        if (direct && !cconc__chan_ring_has(ch, dir) && !queue_is_closed(ch)) {
             return EAGAIN; /* what comes next goes to those who waited */
         }
         err = direct ? EBUSY : cconc__chan_ring_try(ch, dir, elem, &wake);

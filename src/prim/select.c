@@ -72,7 +72,7 @@ cconc_select_case cconc_select_until(int64_t deadline_ns)
 static int select_translate(select_run *run, const cconc_select_case *given, size_t i)
 {
     wait_case *c = &run->cases[i];
-    *c = (wait_case){.object = given->object};
+    *c = (wait_case){.object = given->object, .due_ns = PLAT_NEVER};
     switch (given->kind) {
     case CCONC_SELECT_SEND:
         c->ops = given->object ? &cconc__chan_send_ops : NULL;
@@ -86,6 +86,7 @@ static int select_translate(select_run *run, const cconc_select_case *given, siz
         c->ops = cconc__node_can_end(given->object) ? &cconc__ctx_done_ops : NULL;
         return 0;
     case CCONC_SELECT_UNTIL:
+        c->due_ns = given->deadline_ns;
         if (given->deadline_ns < run->until_ns) {
             run->until_ns = given->deadline_ns;
             run->until = i;
@@ -113,19 +114,14 @@ static void select_sort(select_run *run)
     }
 }
 
-static bool select_is_due(const select_run *run)
-{
-    return run->until < run->count && plat_clock_now() >= run->until_ns;
-}
-
 /* The first look: choose among the ready. Returns how many there are. */
 static size_t select_choose(select_run *run, size_t *out_pick)
 {
     size_t ready = 0;
+    int64_t now_ns = run->until < run->count ? plat_clock_now() : INT64_MIN;
     for (size_t i = 0; i < run->count; i++) {
         wait_case *c = &run->cases[i];
-        bool is_ready = c->ops ? c->ops->is_ready(c, &c->version)
-                               : i == run->until && select_is_due(run);
+        bool is_ready = c->ops ? c->ops->is_ready(c, &c->version) : now_ns >= c->due_ns;
         if (!is_ready) {
             continue;
         }

@@ -25,7 +25,8 @@ enum { THREADS = 100, TASKS = 10, IDLE_SECONDS = 5 };
 struct idle {
     cconc_chan *empty;   /* receivers wait here */
     cconc_chan *full;    /* senders */
-    cconc_chan *meeting; /* both, in selects */
+    cconc_chan *meeting; /* selects that receive */
+    cconc_chan *mirror;  /* one select that sends and receives, and must not meet itself */
     cconc_ctx  *stop;    /* ends all */
     cconc_ctx  *far;     /* child of stop with a deadline in an hour */
 };
@@ -36,8 +37,11 @@ static void thread_run(void *arg, size_t index)
     int value = 1;
     size_t fired = 9;
     int64_t far_ns = cconc_clock_after(3600 * CCONC_SECOND);
+    cconc_chan *mirror = index == 2 ? idle->mirror : NULL;
     cconc_select_case cases[] = {cconc_select_recv(idle->empty, &value),
                                  cconc_select_recv(idle->meeting, &value),
+                                 cconc_select_recv(mirror, &value),
+                                 cconc_select_send(mirror, &value),
                                  cconc_select_done(idle->far), cconc_select_until(far_ns)};
     int err = 0;
     switch (index % 5) {
@@ -48,7 +52,7 @@ static void thread_run(void *arg, size_t index)
         err = cconc_chan_send(idle->full, idle->far, &value);
         break;
     case 2:
-        err = cconc_select(cases, 4, 0, &fired);
+        err = cconc_select(cases, 6, 0, &fired);
         break;
     case 3:
         SUPPORT_CHECK(cconc_ctx_wait(idle->far, NULL) == 0);
@@ -99,6 +103,7 @@ int main(int argc, char **argv)
     SUPPORT_CHECK(cconc_chan_new(sizeof(int), 1, &idle.empty) == 0);
     SUPPORT_CHECK(cconc_chan_new(sizeof(int), 1, &idle.full) == 0);
     SUPPORT_CHECK(cconc_chan_new(sizeof(int), 0, &idle.meeting) == 0);
+    SUPPORT_CHECK(cconc_chan_new(sizeof(int), 0, &idle.mirror) == 0);
     SUPPORT_CHECK(cconc_chan_try_send(idle.full, &value) == 0);
     SUPPORT_CHECK(cconc_ctx_with_cancel(NULL, &idle.stop) == 0);
     SUPPORT_CHECK(cconc_ctx_with_timeout(idle.stop, 3600 * CCONC_SECOND, &idle.far) == 0);
@@ -120,6 +125,7 @@ int main(int argc, char **argv)
     cconc_group_free(group);
     cconc_ctx_free(idle.far);
     cconc_ctx_free(idle.stop);
+    cconc_chan_free(idle.mirror);
     cconc_chan_free(idle.meeting);
     cconc_chan_free(idle.full);
     cconc_chan_free(idle.empty);

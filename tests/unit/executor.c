@@ -134,6 +134,33 @@ static void executor_runs_a_million_empty_tasks_on_CPUs_plus_2_threads(void **st
     cconc_group_free(group);
 }
 
+/* Some microseconds of work. */
+static int compute(cconc_ctx *ctx, void *arg)
+{
+    struct support_random random = support_random_make(1, 2);
+    uint64_t sum = 0;
+    (void)ctx;
+    for (int i = 0; i < 1000; i++) {
+        sum += support_random_next(&random) >> 32;
+    }
+    atomic_fetch_add((atomic_int *)arg, sum != 0);
+    return 0;
+}
+
+static void executor_runs_computing_tasks_on_CPUs_plus_2_threads(void **state)
+{
+    cconc_group *group = group_make(0, 0);
+    atomic_int ran = 0;
+    (void)state;
+    for (int i = 0; i < MANY(20000, 2000); i++) {
+        assert_int_equal(cconc_group_go(group, NULL, compute, &ran), 0);
+    }
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&ran), MANY(20000, 2000));
+    assert_true(executor_peak() <= cconc__spin_cpus() + 2);
+    cconc_group_free(group);
+}
+
 #define CHAIN 1000
 
 struct link {
@@ -414,6 +441,7 @@ int main(int argc, char **argv)
         UNIT_TEST(executor_runs_one_task_after_the_other_on_few_threads),
         UNIT_TEST(executor_settings_come_before_the_first_thread),
         UNIT_TEST(executor_runs_a_million_empty_tasks_on_CPUs_plus_2_threads),
+        UNIT_TEST(executor_runs_computing_tasks_on_CPUs_plus_2_threads),
         UNIT_TEST(executor_starts_a_thousand_tasks_that_wait_for_each_other),
         UNIT_TEST(executor_starts_a_task_though_all_others_block_in_the_system),
         UNIT_TEST(executor_threads_end_when_idle),

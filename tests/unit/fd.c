@@ -10,6 +10,7 @@
 #include "chan_help.h"
 
 #include "plat/fd.h"
+#include "plat/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -146,7 +147,6 @@ struct victim {
 
 static void use_while_cancelled(void *arg, size_t index)
 {
-    int was;
     struct victim *v = arg;
     (void)index;
     SUPPORT_CHECK(pthread_cancel(pthread_self()) == 0);
@@ -154,9 +154,7 @@ static void use_while_cancelled(void *arg, size_t index)
     v->raised = true;
     cconc__fd_close(&v->fd);
     v->closed = true;
-    SUPPORT_CHECK(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &was) == 0);
-    SUPPORT_CHECK(was == PTHREAD_CANCEL_ENABLE); /* as it was before */
-    SUPPORT_CHECK(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &was) == 0);
+    SUPPORT_CHECK(cconc__thread_let_cancel(true)); /* as it was before */
     pthread_testcancel();
 }
 
