@@ -170,14 +170,26 @@ bool cconc__node_can_end(cconc_ctx *ctx)
     return cconc__node_deadline(ctx) != PLAT_NEVER || cconc__node_source(ctx) != NULL;
 }
 
+/* The state of a node of a tree, waiting out an end that is in progress. */
+static int node_settled(cconc_ctx *ctx)
+{
+    uint32_t state = atom_load_acq(&ctx->head.state); /* [node.1] acq: as cconc__node_err() */
+    if (state == NODE_ASK) {
+        lock_take(&ctx->tree->mu);
+        lock_leave(&ctx->tree->mu);
+        state = atom_load_acq(&ctx->head.state); /* [node.1] acq: as cconc__node_err() */
+    }
+    return (int)state;
+}
+
 /* Decide about a stack context: its parent, then its own deadline. */
 int cconc__node_ask(cconc_ctx *ctx)
 {
     uint32_t found = NODE_ASK;
     cconc_ctx *source = cconc__node_source(ctx);
-    int err = 0;
-    if (source) {
-        err = (int)atom_load_acq(&source->head.state); /* [node.1] acq: as cconc__node_err() */
+    int err = source ? node_settled(source) : 0;
+    if (source == ctx) {
+        return err;
     }
     if (!err && plat_clock_now() >= ctx->head.deadline_ns) {
         err = ETIMEDOUT;
@@ -228,6 +240,9 @@ static void node_end_one_locked(cconc_ctx *ctx, const node_verdict *verdict, nod
     }
     ctx->cause = cause_ref(verdict->cause);
     ctx->code = verdict->code;
+    if (ctx->own) { /* who is woken by the descriptor must not be told that ctx is live */
+        atom_store_rlx(&ctx->head.state, NODE_ASK); /* rlx: whoever asks takes the lock */
+    }
     node_end_watchers_locked(ctx, ending);
     atom_store_rel(&ctx->head.state, (uint32_t)verdict->err); /* [node.1] rel: all of the above */
 }

@@ -21,7 +21,8 @@
 #include "plat/atomic.h"
 #include "plat/clock.h"
 
-/* state of a stack context that has not been seen to end: only the clock and the parent know. */
+/* state of a stack context that has not been seen to end: only the clock and the parent know; and
+ * of a node whose descriptor is being raised: the lock knows. */
 #define NODE_ASK 0xFFFFFFFFu
 
 typedef enum node_kind {

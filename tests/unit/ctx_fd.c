@@ -226,6 +226,28 @@ static void ctx_fd_without_a_descriptor_left_is_emfile_and_harms_nothing(void **
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void cancel_it(void *arg, size_t index)
+{
+    (void)index;
+    cconc_ctx_cancel(arg);
+}
+
+static void ctx_fd_that_is_readable_is_never_beside_a_live_err(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        cconc_ctx *ctx = make_cancel(NULL);
+        struct pollfd poller = {.events = POLLIN};
+        struct support_threads *threads;
+        assert_int_equal(cconc_ctx_fd(ctx, &poller.fd), 0);
+        threads = support_threads_start(1, cancel_it, ctx);
+        assert_int_equal(poll(&poller, 1, -1), 1);
+        assert_int_equal(cconc_ctx_err(ctx), ECANCELED);
+        support_threads_join(threads);
+        cconc_ctx_free(ctx);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct support_child children[] = {
@@ -243,6 +265,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_fd_refuses_what_cannot_end),
         UNIT_TEST(ctx_fd_without_memory_harms_nothing),
         UNIT_TEST(ctx_fd_without_a_descriptor_left_is_emfile_and_harms_nothing),
+        UNIT_TEST(ctx_fd_that_is_readable_is_never_beside_a_live_err),
     };
     support_start(argc, argv, children);
     return UNIT_RUN(tests);

@@ -176,16 +176,19 @@ static int child_no_descriptor(void)
     plat_fd fd;
     plat_fd spare;
     struct rlimit limit;
+    struct rlimit none;
     SUPPORT_CHECK(cconc__fd_open(&spare) == 0);
     SUPPORT_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    limit.rlim_cur = 3;
-    SUPPORT_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    none = limit;
+    none.rlim_cur = 0;
+    SUPPORT_CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
     errno = ERRNO_MARK;
     SUPPORT_CHECK(cconc__fd_open(&fd) == EMFILE);
     SUPPORT_CHECK(errno == ERRNO_MARK);
     cconc__fd_raise(spare.write_end); /* what is open goes on working */
     cconc__fd_await(&spare);
     cconc__fd_close(&spare);
+    SUPPORT_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     return 0;
 }
 
