@@ -44,7 +44,7 @@
 
 #define EXEC_WATCH_NS INT64_C(1000000)
 #define EXEC_READY 2     /* threads beyond the CPUs that a queue that stands still gets at once */
-#define EXEC_PATIENCE 10 /* looks at a queue that stands still until it gets more, one a look */
+#define EXEC_PATIENCE 100 /* looks at a queue that stands still until it gets more, one a look */
 #define EXEC_IDLE_NS (10 * PLAT_SECOND)
 
 /* Key  (i) immutable after start  (m) under mu  (o) only the thread itself */

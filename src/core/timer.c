@@ -22,7 +22,7 @@
 #include "core/service.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
-#include "plat/cpu.h"
+#include "plat/parker.h"
 
 #include <errno.h>
 #include <string.h>
@@ -43,8 +43,9 @@ static size_t room;          /* (m) */
 static uint64_t orders;      /* (m) */
 static timer *firing;        /* (m) whose fire() is running */
 static int64_t sleeps_until = INT64_MIN; /* (m) INT64_MIN = awake, or about to look */
-static self *sleeper;        /* (m) the record of the service's thread, while it runs */
-static uint32_t kickers;     /* (m) threads about to wake sleeper */
+static self *thread_self;    /* (m) the record of the service's thread, while it runs */
+static parker bell;          /* made once, for good: the thread's own parker is for its callbacks */
+static bool has_bell;        /* (m) */
 
 static void timer_run(void);
 static void timer_torn(void);
@@ -140,24 +141,18 @@ static void timer_run(void)
 {
     self *me = self_get();
     lock_take(&mu);
-    sleeper = me;
+    thread_self = me;
     while (service_of_timers.state != SERVICE_STOPPING) {
         int64_t until = timer_fire_due_locked();
         sleeps_until = until;
         lock_leave(&mu);
         cconc__quiet_tell();
-        (void)cconc__parker_park(&me->parker, until);
+        (void)cconc__parker_park(&bell, until);
         lock_take(&mu); /* looked at anew: the heap, state */
         sleeps_until = INT64_MIN;
     }
-    sleeper = NULL;
-    while (kickers > 0) { /* a wake on its way must not meet the record's next owner */
-        lock_leave(&mu);
-        plat_cpu_yield(); /* looked at anew: kickers */
-        lock_take(&mu);
-    }
+    thread_self = NULL;
     lock_leave(&mu);
-    (void)parker_poll(&me->parker);
 }
 
 /* fire() has ended the service's thread. */
@@ -172,6 +167,19 @@ static void timer_torn(void)
     lock_take(&mu);
     firing = NULL;
     lock_leave(&mu);
+}
+
+/* Make the bell, once. Returns 0 or ENOMEM. */
+static int timer_make_bell(void)
+{
+    int err = 0;
+    lock_take(&mu);
+    if (!has_bell) {
+        err = cconc__parker_init(&bell);
+        has_bell = !err;
+    }
+    lock_leave(&mu);
+    return err ? ENOMEM : 0;
 }
 
 /* Grow the heap to hold one more. Returns 0 or ENOMEM. */
@@ -216,7 +224,10 @@ static int timer_reserve_room(void)
 
 int cconc__timer_reserve(void)
 {
-    int err = timer_reserve_room();
+    int err = timer_make_bell();
+    if (!err) {
+        err = timer_reserve_room();
+    }
     if (!err) {
         err = cconc__service_start(&service_of_timers);
         if (err) {
@@ -253,19 +264,7 @@ bool cconc__timer_arm(timer *due, int64_t due_ns)
 
 void cconc__timer_kick(void)
 {
-    self *to;
-    lock_take(&mu);
-    to = sleeper;
-    if (to) {
-        kickers++;
-    }
-    lock_leave(&mu);
-    if (to) {
-        (void)cconc__parker_unpark(&to->parker);
-        lock_take(&mu);
-        kickers--;
-        lock_leave(&mu);
-    }
+    (void)cconc__parker_unpark(&bell);
 }
 
 bool cconc__timer_disarm(timer *due)
@@ -293,7 +292,7 @@ bool cconc__timer_is_me(void)
 {
     bool is_me;
     lock_take(&mu);
-    is_me = sleeper && sleeper == self_peek();
+    is_me = thread_self && thread_self == self_peek();
     lock_leave(&mu);
     return is_me;
 }

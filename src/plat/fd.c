@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__linux__)
@@ -88,11 +89,15 @@ void cconc__fd_await(plat_fd *fd)
 {
     int saved = errno;
     struct pollfd poller = {fd->read_end, POLLIN, 0};
+    const struct timespec nap = {0, 10000000};
     uint64_t taken;
     ssize_t got;
-    while (poll(&poller, 1, -1) < 1) {
-    }
-    got = read(fd->read_end, &taken, sizeof(taken));
-    (void)got;
+    do {
+        int ready = poll(&poller, 1, -1);
+        if (ready < 0 && errno != EINTR) { /* no descriptor may be polled: look now and then */
+            (void)nanosleep(&nap, NULL);
+        }
+        got = read(fd->read_end, &taken, sizeof(taken));
+    } while (got < 1);
     errno = saved;
 }

@@ -16,6 +16,7 @@
 #include "core/must.h"
 #include "core/spin.h"
 #include "plat/alloc.h"
+#include "plat/clock.h"
 
 #define CHAN_LOOKS 16 /* of the looks before queueing, one goes further than the slot */
 
@@ -207,6 +208,22 @@ static int chan_look(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
     }
     cconc__spin_end(&s, err != EAGAIN);
     return err;
+}
+
+void cconc__chan_insert_locked(cconc_chan *ch, chan_dir dir, wait_node *node)
+{
+    waitq *queue = &ch->side[dir].queue;
+    list_link *place = queue->list.prev;
+    cconc__lock_assert_held(&ch->mu);
+    if (node->since_ns == 0) { /* else it comes back to its place */
+        node->since_ns = plat_clock_now();
+    }
+    while (place != &queue->list && LIST_OF(place, wait_node, link)->since_ns > node->since_ns) {
+        place = place->prev;
+    }
+    list_insert_before(place->next, &node->link);
+    node->queued = true;
+    queue->count++;
 }
 
 wait_queued cconc__chan_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node)

@@ -203,7 +203,7 @@ void cconc__chan_unseat_locked(cconc_chan *ch)
         if (seat_swap(ch, seat, SEAT_LOCKED)) {
             if (seat != 0) {
                 chan_dir dir = seat_has(seat, CHAN_RECV) ? CHAN_RECV : CHAN_SEND;
-                waitq_push_back(&ch->side[dir].queue, &seat_waiter(seat)->node);
+                cconc__chan_insert_locked(ch, dir, &seat_waiter(seat)->node);
             }
             break;
         }
@@ -316,7 +316,7 @@ wait_queued cconc__chan_meet_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wa
     cconc__chan_unseat_locked(ch);
     queued = meet_look_locked(ch, dir, w, &peer); /* the second look */
     if (queued == WAIT_QUEUED) {
-        waitq_push_back(&ch->side[dir].queue, node);
+        cconc__chan_insert_locked(ch, dir, node);
         meet_note_locked(ch, chan_other(dir), true);
     }
     meet_reseat_locked(ch);

@@ -168,20 +168,6 @@ int cconc__chan_ring_attempt(cconc_chan *ch, chan_dir dir, void *elem)
     }
 }
 
-/* In order of arrival: behind all that began to wait no later. */
-static void queue_insert_locked(cconc_chan *ch, chan_dir dir, wait_node *node)
-{
-    waitq *queue = &ch->side[dir].queue;
-    list_link *place = queue->list.prev;
-    cconc__lock_assert_held(&ch->mu);
-    while (place != &queue->list && LIST_OF(place, wait_node, link)->since_ns > node->since_ns) {
-        place = place->prev;
-    }
-    list_insert_before(place->next, &node->link);
-    node->queued = true;
-    queue->count++;
-}
-
 /* Serve dir until nothing is left to serve it with. A slot that somebody is still copying is waited
  * for: that one may have taken it before it could see that anybody waits, and would wake nobody. */
 static void queue_serve_all(cconc_chan *ch, chan_dir dir)
@@ -219,11 +205,8 @@ wait_queued cconc__chan_ring_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wa
     bool direct;
     bool ready;
     bool withdrawn = false;
-    if (node->since_ns == 0) {
-        node->since_ns = plat_clock_now();
-    }
     lock_take(&ch->mu);
-    queue_insert_locked(ch, dir, node);
+    cconc__chan_insert_locked(ch, dir, node);
     direct = waitq_first(&ch->side[dir].queue) == node && node_is_aged(node);
     if (direct) {
         queue_flag_locked(ch, dir, CHAN_DIRECT, true);
