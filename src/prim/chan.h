@@ -109,8 +109,7 @@ void        cconc__chan_seat_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b
 void cconc__chan_unseat_locked(cconc_chan *ch);
 void cconc__chan_unseat(cconc_chan *ch);
 
-/* chan.c: put node into dir's queue, in order of arrival: behind all that began to wait no later.
- * */
+/* chan.c: put node into dir's queue, behind all that began to wait no later. */
 void cconc__chan_insert_locked(cconc_chan *ch, chan_dir dir, wait_node *node);
 
 /* chan.c: queue w's node, and leave after the wait, as the claim on w says. */
