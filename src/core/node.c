@@ -9,13 +9,15 @@
  *                +------ parent ------+
  * Invariants  I1 A node that has ended has only descendants that have ended, outside of mu.
  *             I2 state is stored after the cause, the claims of the waits and the hooks: whoever
- *                sees it finds all of that done.
+ *                sees it finds all of that done. The descriptor is raised between its two stores,
+ *                by whoever reads the first one too.
  *             I3 A child keeps its parent's memory; the parent does not keep the child's.
  * Locks       tree->mu, rank CTX: every (m) field of every node of the tree. Timers are disarmed,
  *             and descriptors raised (0004), under it; waits are woken and functions called after
  *             it.
- * Ordering    node.1  node_end_one_locked(): store rel -> cconc__node_err(): load acq   cause, and
- *                     all that came before the cancel
+ * Ordering    node.1  node_end_one_locked(): store rel, cconc__node_ask(): cas acqrel ->
+ *                     cconc__node_err(), node_ended(): load acq   cause, and all that came before
+ *                     the cancel
  *             ref.1   ref_put(): sub acqrel -> ref_put(): sub acqrel   (lock) every use before the
  *                     last put
  * Lifetime    The lock lies in the root, which every node keeps through its parents. The last put
@@ -170,37 +172,41 @@ bool cconc__node_can_end(cconc_ctx *ctx)
     return cconc__node_deadline(ctx) != PLAT_NEVER || cconc__node_source(ctx) != NULL;
 }
 
-/* The state of a node of a tree, waiting out an end that is in progress. */
-static int node_settled(cconc_ctx *ctx)
+/* The code of a node of a tree. Whoever sees that it has ended finds the descriptor readable: one
+ * that may not be raised yet is raised here. */
+static int node_ended(cconc_ctx *ctx)
 {
     uint32_t state = atom_load_acq(&ctx->head.state); /* [node.1] acq: as cconc__node_err() */
-    if (state == NODE_ASK) {
-        lock_take(&ctx->tree->mu);
-        lock_leave(&ctx->tree->mu);
-        state = atom_load_acq(&ctx->head.state); /* [node.1] acq: as cconc__node_err() */
+    if (state & NODE_SLOW) {
+        ctx->descriptor->raise(ctx->descriptor);
     }
-    return (int)state;
+    return (int)(state & ~NODE_SLOW);
 }
 
-/* Decide about a stack context: its parent, then its own deadline. */
 int cconc__node_ask(cconc_ctx *ctx)
 {
     uint32_t found = NODE_ASK;
+    uint32_t state;
     cconc_ctx *source = cconc__node_source(ctx);
-    int err = source ? node_settled(source) : 0;
     if (source == ctx) {
-        return err;
+        return node_ended(ctx);
     }
-    if (!err && plat_clock_now() >= ctx->head.deadline_ns) {
-        err = ETIMEDOUT;
+    state = source ? (uint32_t)node_ended(source) : 0;
+    if (!state && plat_clock_now() >= ctx->head.deadline_ns) {
+        state = NODE_SLOW | ETIMEDOUT;
     }
-    if (!err) {
-        return 0;
+    /* [node.1] rel: what the source published goes on to whoever reads it here; acq: if another
+     * thread was first, that it does */
+    if (state && !atom_cas_acqrel_acq(&ctx->head.state, &found, state)) {
+        state = found;
     }
-    if (atom_cas_rlx_rlx(&ctx->head.state, &found, (uint32_t)err)) { /* rlx: the source acquired */
-        return err;
-    }
-    return (int)found;
+    return (int)(state & ~NODE_SLOW);
+}
+
+bool cconc__node_ended_alone(const cconc_ctx *ctx)
+{
+    uint32_t state = atom_load_rlx(&ctx->head.state); /* rlx: the caller has seen it end */
+    return ctx->head.kind == NODE_STACK && (state & NODE_SLOW);
 }
 
 static void node_end_watchers_locked(cconc_ctx *ctx, node_ending *ending)
@@ -240,10 +246,12 @@ static void node_end_one_locked(cconc_ctx *ctx, const node_verdict *verdict, nod
     }
     ctx->cause = cause_ref(verdict->cause);
     ctx->code = verdict->code;
-    if (ctx->own) { /* who is woken by the descriptor must not be told that ctx is live */
-        atom_store_rlx(&ctx->head.state, NODE_ASK); /* rlx: whoever asks takes the lock */
-    }
     node_end_watchers_locked(ctx, ending);
+    if (ctx->descriptor) { /* who is woken by the descriptor must not be told that ctx is live */
+        /* [node.1] rel: all of the above, and descriptor */
+        atom_store_rel(&ctx->head.state, NODE_SLOW | (uint32_t)verdict->err);
+        ctx->descriptor->raise(ctx->descriptor);
+    }
     atom_store_rel(&ctx->head.state, (uint32_t)verdict->err); /* [node.1] rel: all of the above */
 }
 
@@ -374,9 +382,8 @@ size_t cconc__node_watchers(cconc_ctx *ctx)
 static void node_release(cconc_ctx *ctx)
 {
     node_deadline *deadline = node_as_deadline(ctx);
-    if (ctx->own) {
-        list_remove(&ctx->own->node.link);
-        ctx->own->release(ctx->own);
+    if (ctx->descriptor) {
+        ctx->descriptor->release(ctx->descriptor);
     }
     CHECK(list_is_empty(&ctx->children) && list_is_empty(&ctx->watchers));
     if (deadline) {

@@ -21,8 +21,11 @@
 #include "plat/atomic.h"
 #include "plat/clock.h"
 
-/* state of a stack context that has not been seen to end: only the clock and the parent know; and
- * of a node whose descriptor is being raised: the lock knows. */
+/* With this bit in state the code alone does not tell all, see cconc__node_ask(). NODE_SLOW | code
+ * of a node that has ended says that its descriptor may not be raised yet; of a stack context, that
+ * its own deadline has ended it and not its source; NODE_ASK that a stack context has not been seen
+ * to end: only the clock and the source know. */
+#define NODE_SLOW 0x80000000u
 #define NODE_ASK 0xFFFFFFFFu
 
 typedef enum node_kind {
@@ -49,7 +52,7 @@ typedef struct node_tree {
 
 /* What every context has; all that a stack context has. */
 typedef struct node_head {
-    atom_u32   state;       /* (a) 0 live, else errno for good; NODE_ASK [node.1]; ctx.h reads it */
+    atom_u32   state;       /* (a) 0 live, else errno for good, NODE_SLOW [node.1]; ctx.h has it */
     uint32_t   kind;        /* (i) node_kind */
     int64_t    deadline_ns; /* (i) the earliest on the way up, PLAT_NEVER for none */
     cconc_ctx *parent;      /* (i) kept by a reference, but for NODE_STACK; NULL = background */
@@ -66,7 +69,7 @@ struct cconc_ctx {
     node_cause *cause;    /* (e node.1) one reference; NULL = no message */
     int32_t     code;     /* (e node.1) the cause's code, 0 = the same as err */
     cconc_ctx  *values;   /* (i) the nearest value node, this one included */
-    struct node_hook *own; /* (m) the hook that goes with ctx's memory, or NULL */
+    struct node_descriptor *descriptor; /* (m) or NULL; (e node.1) once state is not 0 */
 };
 
 typedef struct node_root {
@@ -100,8 +103,15 @@ typedef struct node_hook {
     wait_node node;                           /* w is NULL: that is how it is told from a wait */
     void (*ended_locked)(struct node_hook *hook); /* (i) under the tree's lock, before err shows */
     void (*ended)(struct node_hook *hook);        /* (i) after it; NULL = nothing to do */
-    void (*release)(struct node_hook *hook);      /* (i) with ctx's memory, if it is ctx's own */
 } node_hook;
+
+/* What can be polled for the end of a context. */
+typedef struct node_descriptor {
+    /* (i) Under the tree's lock, just after err shows, and by anybody who reads err at that moment:
+     * async-signal-safe, and as good twice as once. */
+    void (*raise)(struct node_descriptor *descriptor);
+    void (*release)(struct node_descriptor *descriptor); /* (i) with the context's memory */
+} node_descriptor;
 
 extern cconc_ctx cconc__node_background;
 
@@ -130,7 +140,11 @@ static inline int64_t cconc__node_deadline(const cconc_ctx *ctx)
 /* Tell whether anything can ever end ctx. */
 bool cconc__node_can_end(cconc_ctx *ctx);
 
+/* Give what cconc__node_err() gives where state has NODE_SLOW. Async-signal-safe. */
 int cconc__node_ask(cconc_ctx *ctx);
+
+/* Tell whether ctx, which has ended, did so by its own deadline and not with its source. */
+bool cconc__node_ended_alone(const cconc_ctx *ctx);
 
 /* Give 0, or the code with which ctx ended. */
 static inline int cconc__node_err(cconc_ctx *ctx)
@@ -140,7 +154,7 @@ static inline int cconc__node_err(cconc_ctx *ctx)
         return 0;
     }
     state = atom_load_acq(&ctx->head.state); /* [node.1] acq: cause, and all before the end */
-    return state == NODE_ASK ? cconc__node_ask(ctx) : (int)state;
+    return state & NODE_SLOW ? cconc__node_ask(ctx) : (int)state;
 }
 
 /* End ctx and its subtree with err. code is the cause's, 0 = err; cause, with its message, may be

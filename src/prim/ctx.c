@@ -249,10 +249,9 @@ int(cconc_ctx_err)(const cconc_ctx *ctx)
 }
 
 /* The context that tells the cause of ctx's end: a stack context has its source's, or none. */
-static const cconc_ctx *ctx_cause_teller(const cconc_ctx *ctx, int err)
+static const cconc_ctx *ctx_cause_teller(const cconc_ctx *ctx)
 {
-    const cconc_ctx *source = cconc__node_source((cconc_ctx *)(uintptr_t)ctx);
-    return source && cconc__node_err((cconc_ctx *)(uintptr_t)source) == err ? source : NULL;
+    return cconc__node_ended_alone(ctx) ? NULL : cconc__node_source((cconc_ctx *)(uintptr_t)ctx);
 }
 
 int cconc_ctx_cause(const cconc_ctx *ctx, const char **out_message)
@@ -263,7 +262,7 @@ int cconc_ctx_cause(const cconc_ctx *ctx, const char **out_message)
     if (code == 0) {
         return 0;
     }
-    teller = ctx_cause_teller(ctx, code);
+    teller = ctx_cause_teller(ctx);
     if (teller && teller->code) {
         code = teller->code;
     }

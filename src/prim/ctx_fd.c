@@ -1,15 +1,17 @@
 /* ctx_fd.c - a descriptor that follows a context
  * SPDX-License-Identifier: MIT
  *
- * Idea        A hook among the context's watchers raises the descriptor as part of the end, before
- *             err can be seen: whoever sees err finds it readable.
- * Invariants  I1 ctx->own is set once, under the tree's lock, and lives as long as ctx's memory.
+ * Idea        The end of a context raises its descriptor as soon as err is stored; who reads err
+ *             before that raises it too. So whoever sees one sees both, and nobody waits for
+ *             anybody: a signal handler may ask.
+ * Invariants  I1 ctx->descriptor is set once, under the tree's lock, and lives as long as ctx's
+ *                memory.
  * Locks       The tree's; the descriptor is raised under it (0004), opened and closed without it.
  * Ordering    None but the lock's, and [node.1].
  * Lifetime    Closed with the context's memory: the last handle is gone, nobody may poll it any
  *             more.
- * Rejected    Raising it after the lock: err would be visible while the descriptor is not
- *             readable. */
+ * Rejected    Raising it after the lock: it may be closed by then. Letting who reads err wait for
+ *             the lock: a signal handler may have interrupted the thread that holds it. */
 #include <cconc/ctx.h>
 
 #include "core/node.h"
@@ -19,21 +21,18 @@
 #include <errno.h>
 
 typedef struct ctx_descriptor {
-    node_hook  hook;
-    cconc_ctx *ctx; /* (i) whose memory it shares */
-    plat_fd    fd;  /* (i) */
+    node_descriptor node;
+    plat_fd         fd; /* (i) */
 } ctx_descriptor;
 
-static void descriptor_ended_locked(node_hook *hook)
+static void descriptor_raise(node_descriptor *node)
 {
-    ctx_descriptor *descriptor = LIST_OF(hook, ctx_descriptor, hook);
-    cconc__lock_assert_held(&descriptor->ctx->tree->mu);
-    cconc__fd_raise(descriptor->fd.write_end);
+    cconc__fd_raise(LIST_OF(node, ctx_descriptor, node)->fd.write_end);
 }
 
-static void descriptor_release(node_hook *hook)
+static void descriptor_release(node_descriptor *node)
 {
-    ctx_descriptor *descriptor = LIST_OF(hook, ctx_descriptor, hook);
+    ctx_descriptor *descriptor = LIST_OF(node, ctx_descriptor, node);
     cconc__fd_close(&descriptor->fd);
     cconc__alloc_free(descriptor);
 }
@@ -41,7 +40,7 @@ static void descriptor_release(node_hook *hook)
 static ctx_descriptor *descriptor_get_locked(cconc_ctx *ctx)
 {
     cconc__lock_assert_held(&ctx->tree->mu);
-    return ctx->own ? LIST_OF(ctx->own, ctx_descriptor, hook) : NULL;
+    return ctx->descriptor ? LIST_OF(ctx->descriptor, ctx_descriptor, node) : NULL;
 }
 
 /* Make fresh ctx's own unless it has one by now. Returns the one it has. */
@@ -52,13 +51,9 @@ static ctx_descriptor *descriptor_install(cconc_ctx *ctx, ctx_descriptor *fresh)
     found = descriptor_get_locked(ctx);
     if (!found) {
         found = fresh;
-        ctx->own = &fresh->hook;
-        fresh->ctx = ctx;
-        list_init(&fresh->hook.node.link);
+        ctx->descriptor = &fresh->node;
         if (atom_load_rlx(&ctx->head.state) != 0) { /* rlx: stored under the same lock */
-            descriptor_ended_locked(&fresh->hook);
-        } else {
-            list_push_back(&ctx->watchers, &fresh->hook.node.link);
+            descriptor_raise(&fresh->node);
         }
     }
     lock_leave(&ctx->tree->mu);
@@ -77,8 +72,8 @@ static int descriptor_new(ctx_descriptor **out_fresh)
         cconc__alloc_free(fresh);
         return err;
     }
-    fresh->hook.ended_locked = descriptor_ended_locked;
-    fresh->hook.release = descriptor_release;
+    fresh->node.raise = descriptor_raise;
+    fresh->node.release = descriptor_release;
     *out_fresh = fresh;
     return 0;
 }
@@ -101,7 +96,7 @@ int cconc_ctx_fd(cconc_ctx *ctx, int *out_fd)
         }
         found = descriptor_install(ctx, fresh);
         if (found != fresh) {
-            descriptor_release(&fresh->hook);
+            descriptor_release(&fresh->node);
         }
     }
     *out_fd = found->fd.read_end;

@@ -106,13 +106,22 @@ static void poll_without_limit(void *arg, size_t index)
     SUPPORT_CHECK(cconc_ctx_err(ctx) != 0);
 }
 
+static bool has_descriptor(cconc_ctx *ctx)
+{
+    bool has;
+    lock_take(&ctx->tree->mu);
+    has = ctx->descriptor != NULL;
+    lock_leave(&ctx->tree->mu);
+    return has;
+}
+
 static void ctx_fd_wakes_threads_in_poll(void **state)
 {
     (void)state;
     cconc_ctx *parent = make_cancel(NULL);
     cconc_ctx *ctx = make_cancel(parent);
     struct support_threads *threads = support_threads_start(3, poll_without_limit, ctx);
-    until(cconc__node_watchers(ctx) > 0);
+    until(has_descriptor(ctx));
     cconc_ctx_cancel(parent);
     assert_int_equal(support_threads_join(threads), 0);
     cconc_ctx_free(ctx);

@@ -180,6 +180,23 @@ static void ctx_cause_goes_from_none_to_final_in_one_step(void **state)
     }
 }
 
+/* All readers ask one context on the stack; only the first of them looks at the source. */
+static void ctx_on_the_stack_passes_on_what_came_before_the_cancel(void **state)
+{
+    (void)state;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        struct race r = {0};
+        cconc_ctx_mem mem;
+        r.root = make_cancel(NULL);
+        r.nodes[0] = cconc_ctx_until(&mem, r.root, CCONC_NEVER);
+        struct support_threads *threads = race_start(&r, 3, see_the_cause);
+        r.plain = 42;
+        cconc_ctx_cancel_cause(r.root, EPERM, "rich");
+        assert_int_equal(support_threads_join(threads), 0);
+        cconc_ctx_free(r.root);
+    }
+}
+
 static void wait_for_the_end(void *arg, size_t index)
 {
     struct race *r = arg;
@@ -305,6 +322,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_child_made_during_a_cancel_is_done_when_cancel_returns),
         UNIT_TEST(ctx_err_is_never_seen_before_all_else_is_done),
         UNIT_TEST(ctx_cause_goes_from_none_to_final_in_one_step),
+        UNIT_TEST(ctx_on_the_stack_passes_on_what_came_before_the_cancel),
         UNIT_TEST(ctx_cancel_never_misses_a_thread_about_to_wait),
         UNIT_TEST(ctx_cancel_of_a_parent_may_race_the_last_free_of_its_child),
         UNIT_TEST(ctx_handles_counted_by_many_threads_end_it_once),

@@ -320,6 +320,28 @@ static void never_called(void *arg)
     support_abort(__FILE__, __LINE__, "called");
 }
 
+static void ctx_on_the_stack_keeps_the_cause_of_its_own_deadline(void **state)
+{
+    (void)state;
+    const char *message = NULL;
+    cconc_ctx_mem mem;
+    cconc_ctx *parent;
+    assert_int_equal(cconc_ctx_with_timeout_cause(NULL, 50 * CCONC_MS, 77, "too slow", &parent), 0);
+    cconc_ctx *ctx = cconc_ctx_until(&mem, parent, 0);
+    assert_int_equal(cconc_ctx_err(ctx), ETIMEDOUT);
+    assert_int_equal(cconc_ctx_err(parent), 0);
+    assert_int_equal(cconc_ctx_cause(ctx, &message), ETIMEDOUT);
+    until(cconc_ctx_err(parent) == ETIMEDOUT);
+    assert_int_equal(cconc_ctx_cause(parent, NULL), 77);
+    assert_int_equal(cconc_ctx_cause(ctx, &message), ETIMEDOUT);
+    assert_string_equal(message, cconc_strerror(ETIMEDOUT));
+    ctx = cconc_ctx_until(&mem, parent, CCONC_NEVER); /* one that ends with its parent */
+    assert_int_equal(cconc_ctx_err(ctx), ETIMEDOUT);
+    assert_int_equal(cconc_ctx_cause(ctx, &message), 77);
+    assert_string_equal(message, "too slow");
+    cconc_ctx_free(parent);
+}
+
 static void ctx_on_the_stack_refuses_what_would_link_to_it(void **state)
 {
     (void)state;
@@ -392,6 +414,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_waits_are_no_cancellation_points),
         UNIT_TEST(ctx_on_the_stack_ends_with_its_deadline_or_its_parent),
         UNIT_TEST(ctx_on_the_stack_reads_the_clock_until_its_deadline),
+        UNIT_TEST(ctx_on_the_stack_keeps_the_cause_of_its_own_deadline),
         UNIT_TEST(ctx_on_the_stack_refuses_what_would_link_to_it),
         UNIT_TEST(ctx_on_the_stack_serves_waits_and_readers),
         UNIT_TEST(ctx_sleep_for_ever_that_nothing_can_end_is_edeadlk),

@@ -135,6 +135,49 @@ static void node_end_shows_at_its_begin_and_tells_at_its_finish(void **state)
     cconc_ctx_free(ctx);
 }
 
+/* A descriptor that asks, while it is raised, how its context stands: as a signal handler may that
+ * interrupts the thread which raises it, under the lock. */
+struct asking_descriptor {
+    node_descriptor node; /* first: the calls get it back */
+    cconc_ctx *ctx;
+    int raised;
+    int released;
+    int err;
+};
+
+static void asking_raise(node_descriptor *node)
+{
+    struct asking_descriptor *asking = (struct asking_descriptor *)(void *)node;
+    asking->raised++;
+    if (asking->raised == 1) {
+        asking->err = cconc_ctx_err(asking->ctx);
+    }
+}
+
+static void asking_release(node_descriptor *node)
+{
+    ((struct asking_descriptor *)(void *)node)->released++;
+}
+
+static void node_err_can_be_asked_while_the_descriptor_is_raised(void **state)
+{
+    cconc_ctx *parent = make_cancel(NULL);
+    cconc_ctx *ctx = make_cancel(parent);
+    struct asking_descriptor asking = {{asking_raise, asking_release}, ctx, 0, 0, 0};
+    (void)state;
+    ctx->descriptor = &asking.node;
+    assert_int_equal(cconc_ctx_err(ctx), 0);
+    assert_int_equal(asking.raised, 0);
+    cconc_ctx_cancel(parent);
+    assert_int_equal(asking.err, ECANCELED); /* and who saw that had it raised */
+    assert_int_equal(asking.raised, 2);
+    assert_int_equal(cconc_ctx_err(ctx), ECANCELED);
+    assert_int_equal(asking.raised, 2);
+    cconc_ctx_free(ctx);
+    assert_int_equal(asking.released, 1);
+    cconc_ctx_free(parent);
+}
+
 /* ---- limits --------------------------------------------------------------------------------- */
 
 static void end_chain(void *arg)
@@ -359,6 +402,7 @@ int main(int argc, char **argv)
         UNIT_TEST(node_tells_nobody_who_has_left),
         UNIT_TEST(node_watched_keeps_its_memory_and_its_parents),
         UNIT_TEST(node_end_shows_at_its_begin_and_tells_at_its_finish),
+        UNIT_TEST(node_err_can_be_asked_while_the_descriptor_is_raised),
         UNIT_TEST(node_end_and_release_of_a_deep_chain_need_no_stack),
         UNIT_TEST(node_end_reaches_all_of_a_wide_tree),
         UNIT_TEST(node_cause_keeps_what_fits_of_its_message),
