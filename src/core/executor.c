@@ -193,7 +193,7 @@ static bool exec_is_busy_locked(void)
     return now.queued > 0 || now.threads > now.idle;
 }
 
-/* Keep the memory for the next thread, or give it back. */
+/* Keep the memory for the next thread, or give it back; NULL is none. */
 static void exec_put_spare(exec_thread *t)
 {
     exec_thread *extra = t;
@@ -352,7 +352,8 @@ static bool exec_torn(void *arg)
     return false;
 }
 
-/* Returns false if it failed and there is no other thread either. */
+/* Start a thread that is counted already. Where that fails the watch tries again as long as
+ * something is queued. Returns false if it failed and there is no other thread either. */
 static bool exec_start(void)
 {
     exec_thread *t = exec_get_record();
@@ -380,15 +381,16 @@ static bool exec_start(void)
         now.threads--;
     }
     alone = !started && now.threads == 0;
-    if (!started && !alone && now.queued > 0) {
-        kick = exec_arm_watch_locked(); /* it tries again */
+    if (!started && now.queued > 0) {
+        kick = exec_arm_watch_locked();
     }
     lock_leave(&mu);
     if (kick) {
         cconc__timer_kick();
     }
-    if (!started && t) {
+    if (!started) {
         exec_put_spare(t);
+        cconc__quiet_tell();
     }
     return !alone;
 }
@@ -425,18 +427,18 @@ static int exec_prepare(void)
     return 0;
 }
 
-/* Take task back. Returns false if a thread has it. */
+/* Take task back if there still is no thread for it. Returns false if one has it, or will. */
 static bool exec_retract(exec_task *task)
 {
     exec_task **at = &first;
     exec_task *before = NULL;
     bool found = false;
     lock_take(&mu);
-    while (*at && *at != task) {
+    while (now.threads == 0 && *at && *at != task) {
         before = *at;
         at = &before->next;
     }
-    if (*at == task) {
+    if (now.threads == 0 && *at) {
         *at = task->next;
         if (last == task) {
             last = before;
@@ -445,6 +447,9 @@ static bool exec_retract(exec_task *task)
         found = true;
     }
     lock_leave(&mu);
+    if (found) {
+        cconc__quiet_tell();
+    }
     return found;
 }
 

@@ -48,6 +48,9 @@ void support_fail_alloc(uint64_t n, bool sticky);
 /* Let the n-th creation of a thread from now on fail with EAGAIN, and all later ones if sticky. */
 void support_fail_thread(uint64_t n, bool sticky);
 
+/* Let every creation of a thread from now on fail, but not before condition() holds. */
+void support_fail_thread_once(bool (*condition)(void));
+
 /* End the injection of both faults and give how many were injected since it began. */
 uint64_t support_fail_end(void);
 

@@ -52,6 +52,7 @@ int __real_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(
                           void *arg);
 
 static struct support_fault thread_fault;
+static bool (*_Atomic thread_fault_condition)(void);
 static atomic_uint_fast64_t thread_count;
 static timer_t rain_timer;
 
@@ -59,6 +60,8 @@ int __wrap_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(
                           void *arg)
 {
     if (support_fault_now(&thread_fault)) {
+        bool (*condition)(void) = atomic_load(&thread_fault_condition);
+        until(!condition || condition());
         return EAGAIN;
     }
     atomic_fetch_add(&thread_count, 1);
@@ -67,7 +70,14 @@ int __wrap_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(
 
 void support_fail_thread(uint64_t n, bool sticky)
 {
+    atomic_store(&thread_fault_condition, NULL);
     support_fault_arm(&thread_fault, n, sticky);
+}
+
+void support_fail_thread_once(bool (*condition)(void))
+{
+    atomic_store(&thread_fault_condition, condition);
+    support_fault_arm(&thread_fault, 1, true);
 }
 
 uint64_t support_thread_fault_end(void)

@@ -7,15 +7,16 @@
  * Method    Through groups where the promise is public, through core/executor.h where it is not;
  *           threads are counted by the executor itself. Idle times of a nanosecond make threads end
  *           all the time.
- * Catches   W3 W5 W6 W10 W13 W15 W16 W18, G8, I4 I17; rules group-13, proc-3 proc-5
- *          .
+ * Catches   W3 W5 W6 W10 W13 W15 W16 W18, G8, I4 I17; rules group-13, proc-3 proc-5.
  */
 #include "group_help.h"
 
 #include "core/executor.h"
 #include "core/spin.h"
+#include "core/timer.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 /* ---- smoke ---------------------------------------------------------------------------------- */
@@ -410,6 +411,93 @@ static void executor_keeps_a_task_when_its_last_thread_has_gone(void **state)
     gate_free(&gate);
 }
 
+static bool only_the_new_thread_is_left(void)
+{
+    return executor_threads() == 1;
+}
+
+static void go_in_vain(void *arg, size_t index)
+{
+    (void)index;
+    SUPPORT_CHECK(cconc_group_go(arg, NULL, count_run, NULL) == ENOMEM);
+}
+
+/*  go A               the last thread     go B
+ *  makes a thread                                        nobody is asked to: A is at it
+ *                                         queued
+ *                     goes                               nobody is asked to: A is at it
+ *  fails, takes A's task back                            and B's task stays for ever
+ */
+static void executor_keeps_a_task_that_counted_on_a_thread_which_cannot_be_made(void **state)
+{
+    cconc_group *group = group_make(CCONC_GROUP_KEEP_GOING, 0);
+    struct support_threads *vain;
+    struct gate gate;
+    atomic_int ran = 0;
+    (void)state;
+    gate_init(&gate, 0);
+    assert_int_equal(cconc_group_go(group, NULL, pass_gate_and_exit, &gate), 0);
+    until(chan_receivers(gate.ch) == 1);
+    support_fail_thread_once(only_the_new_thread_is_left);
+    vain = support_threads_start(1, go_in_vain, group);
+    until(executor_threads() == 2);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), 0);
+    gate_open(&gate);
+    support_threads_join(vain);
+    assert_true(support_fail_end() > 0);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), ECANCELED);
+    assert_int_equal(atomic_load(&ran), 1);
+    cconc_group_free(group);
+    gate_free(&gate);
+}
+
+static atomic_bool shutdown_waits;
+
+static bool shutdown_has_had_time(void)
+{
+    return atomic_load(&shutdown_waits);
+}
+
+static void submit_in_vain(void *arg, size_t index)
+{
+    struct job job = job_make();
+    (void)arg;
+    (void)index;
+    SUPPORT_CHECK(cconc__executor_submit(&job.task) == ENOMEM);
+}
+
+static void shut_down(void *arg, size_t index)
+{
+    (void)arg;
+    (void)index;
+    SUPPORT_CHECK(cconc_shutdown(NULL) == 0);
+}
+
+static void executor_tells_a_waiting_shutdown_that_no_thread_came(void **state)
+{
+    struct support_threads *vain;
+    struct support_threads *ending;
+    struct job job = job_make();
+    (void)state;
+    assert_int_equal(cconc__executor_submit(&job.task), 0); /* the timer service has its thread */
+    until(atomic_load(&job.runs) == 1 && !cconc__executor_is_busy());
+    assert_int_equal(cconc__executor_stop(), 0);
+    assert_int_equal(cconc__timer_reserve(), 0);
+    atomic_store(&shutdown_waits, false);
+    support_fail_thread_once(shutdown_has_had_time);
+    vain = support_threads_start(1, submit_in_vain, NULL);
+    until(executor_threads() == 1);
+    ending = support_threads_start(1, shut_down, NULL);
+    for (int i = 0; i < 1000; i++) {
+        sched_yield(); /* most often it waits by then */
+    }
+    atomic_store(&shutdown_waits, true);
+    support_threads_join(vain);
+    support_threads_join(ending);
+    support_fail_end();
+    cconc__timer_unreserve();
+}
+
 static void submit_a_few(void *arg)
 {
     struct job jobs[4];
@@ -453,6 +541,8 @@ int main(int argc, char **argv)
         UNIT_TEST(executor_without_any_thread_refuses_a_task),
         UNIT_TEST(executor_retries_to_grow_while_a_task_is_queued),
         UNIT_TEST(executor_keeps_a_task_when_its_last_thread_has_gone),
+        UNIT_TEST(executor_keeps_a_task_that_counted_on_a_thread_which_cannot_be_made),
+        UNIT_TEST(executor_tells_a_waiting_shutdown_that_no_thread_came),
         UNIT_TEST(executor_survives_every_fault),
     };
     support_start(argc, argv, NULL);
