@@ -8,8 +8,9 @@
  *               |                   ^
  *               +--> goers ---------+ a task ended, or the limit was raised
  * Invariants  I1 running <= limit, unless the limit was lowered since.
- *             I2 goers is empty or running >= limit.
+ *             I2 goers is empty or running >= limit, or the context's end keeps all from starting.
  *             I3 The first failure, the context's end and its cause are one step under mu.
+ *             I4 Never does every running task wait in goers.
  * Locks       mu, rank GROUP. The context is ended under it (rank CTX follows), its waits are woken
  *             after it.
  * Ordering    None but mu's, the executor's lock from go to the task, and [park.1] for a grant.
@@ -132,6 +133,12 @@ cconc_ctx *cconc_group_ctx(cconc_group *group)
     return group->ctx;
 }
 
+/* The code of the group's context if that keeps tasks from starting. */
+static int group_skips(const cconc_group *g)
+{
+    return g->flags & CCONC_GROUP_SKIP ? cconc__node_err(g->ctx) : 0;
+}
+
 static bool group_has_slot_locked(cconc_group *g)
 {
     cconc__lock_assert_held(&g->mu);
@@ -154,16 +161,47 @@ static void group_unqueue_locked(cconc_group *g, wait_node *node)
     }
 }
 
-/* Give free slots to those who wait for one, in order of arrival. */
+/* Take a caller that waits for a slot out of the queue and decide its wait. Returns false if that
+ * was decided before. */
+static bool group_claim_locked(cconc_group *g, wait_node *node, claim_kind kind, wake_batch *batch)
+{
+    cconc__lock_assert_held(&g->mu);
+    group_unqueue_locked(g, node);
+    if (!waiter_claim(node->w, kind, node->index)) {
+        return false;
+    }
+    batch_add(batch, node);
+    return true;
+}
+
+/* Give free slots to those who wait for one, in order of arrival. Where the context's end keeps
+ * tasks from starting they find out by themselves. */
 static void group_admit_locked(cconc_group *g, wake_batch *batch)
 {
     wait_node *node;
     cconc__lock_assert_held(&g->mu);
+    if (group_skips(g)) {
+        return;
+    }
     while (group_has_slot_locked(g) && (node = waitq_first(&g->goers)) != NULL) {
-        group_unqueue_locked(g, node);
-        if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
+        if (group_claim_locked(g, node, CLAIM_GRANT, batch)) {
             group_take_slot_locked(g);
-            batch_add(batch, node);
+        }
+    }
+}
+
+/* If every running task waits in our go, nobody but they could end that: refuse the first. A task
+ * that ended, or a limit that was lowered, can bring this about. */
+static void group_break_locked(cconc_group *g, wake_batch *batch)
+{
+    list_link *at;
+    cconc__lock_assert_held(&g->mu);
+    at = g->goers.list.next;
+    while (g->own_blocked > 0 && g->own_blocked >= g->running) {
+        wait_node *node = LIST_OF(at, wait_node, link);
+        at = at->next;
+        if (node->key) {
+            (void)group_claim_locked(g, node, CLAIM_CLOSE, batch);
         }
     }
 }
@@ -190,6 +228,7 @@ static void group_give_slot(cconc_group *g, bool was_started)
         g->started--;
     }
     group_admit_locked(g, &batch);
+    group_break_locked(g, &batch);
     group_tell_end_locked(g, &batch);
     lock_leave(&g->mu);
     batch_wake(&batch);
@@ -228,6 +267,9 @@ int cconc_group_fail(cconc_group *group, int code, const char *format, ...)
 {
     char message[CCONC_CTX_MAX_MESSAGE + 1] = "";
     self *me = self_peek();
+    if (code == 0) {
+        return 0;
+    }
     if (format) {
         va_list args;
         va_start(args, format);
@@ -237,9 +279,7 @@ int cconc_group_fail(cconc_group *group, int code, const char *format, ...)
     if (me && me->task && me->task->owner == group) {
         LIST_OF(me->task, group_task, frame)->failed = true;
     }
-    if (code != 0) {
-        group_record(group, code, message);
-    }
+    group_record(group, code, message);
     return code;
 }
 
@@ -273,12 +313,6 @@ static void group_task_torn(exec_task *task)
     group_give_slot(g, true);
 }
 
-/* The code of the group's context if that keeps tasks from starting. */
-static int group_skips(const cconc_group *g)
-{
-    return g->flags & CCONC_GROUP_SKIP ? cconc__node_err(g->ctx) : 0;
-}
-
 /* Wait in the queue for a slot, at most until ctx ends, or the group's context if that skips. */
 static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node *node)
 {
@@ -297,6 +331,9 @@ static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node 
     if (waiter_kind(w) == CLAIM_GRANT) {
         return 0;
     }
+    if (waiter_kind(w) == CLAIM_CLOSE) {
+        return EDEADLK;
+    }
     lock_take(&g->mu);
     if (node->queued) {
         group_unqueue_locked(g, node);
@@ -308,34 +345,42 @@ static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node 
     return cconc__waiter_error(w, ctx);
 }
 
-/* Take a slot if that takes no waiting. */
-static bool group_try_slot(cconc_group *g)
+/* Take a slot if that takes no waiting. Returns 0, EAGAIN, or why no task may start. */
+static int group_try_slot_locked(cconc_group *g)
 {
-    bool taken;
-    lock_take(&g->mu);
-    taken = group_has_slot_locked(g) && g->goers.count == 0;
-    if (taken) {
+    int err = group_skips(g);
+    cconc__lock_assert_held(&g->mu);
+    if (!err && (!group_has_slot_locked(g) || g->goers.count > 0)) {
+        err = EAGAIN;
+    }
+    if (!err) {
         group_take_slot_locked(g);
     }
-    lock_leave(&g->mu);
-    return taken;
+    return err;
 }
 
-/* Take a slot, or queue node for one. Returns 0, EDEADLK, or EAGAIN: it is queued. */
+static int group_try_slot(cconc_group *g)
+{
+    int err;
+    lock_take(&g->mu);
+    err = group_try_slot_locked(g);
+    lock_leave(&g->mu);
+    return err;
+}
+
+/* Take a slot, or queue node for one: EAGAIN. Returns else as above, or EDEADLK. */
 static int group_queue_for_slot(cconc_group *g, wait_node *node)
 {
     bool own = self_runs(g);
-    int err = 0;
+    int err;
     lock_take(&g->mu);
-    if (group_has_slot_locked(g) && g->goers.count == 0) {
-        group_take_slot_locked(g);
-    } else if (own && g->own_blocked + 1 >= g->running) {
+    err = group_try_slot_locked(g);
+    if (err == EAGAIN && own && g->own_blocked + 1 >= g->running) {
         err = EDEADLK; /* every task of the group would wait here */
-    } else {
+    } else if (err == EAGAIN) {
         node->key = own ? g : NULL;
         g->own_blocked += own ? 1 : 0;
         waitq_push_back(&g->goers, node);
-        err = EAGAIN;
     }
     lock_leave(&g->mu);
     return err;
@@ -346,12 +391,9 @@ static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait)
 {
     waiter w;
     wait_node node;
-    int err = group_skips(g);
-    if (err || group_try_slot(g)) {
+    int err = group_try_slot(g);
+    if (err != EAGAIN || !may_wait) {
         return err;
-    }
-    if (!may_wait) {
-        return EAGAIN;
     }
     cconc__waiter_arm(&w, ctx);
     wait_node_init(&node, &w, NULL, 0);
@@ -412,6 +454,7 @@ void cconc_group_set_limit(cconc_group *group, int limit)
     lock_take(&group->mu);
     group->limit = limit < 0 ? -1 : limit;
     group_admit_locked(group, &batch);
+    group_break_locked(group, &batch);
     lock_leave(&group->mu);
     batch_wake(&batch);
 }

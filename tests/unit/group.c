@@ -389,6 +389,55 @@ static void group_skip_ends_a_go_that_already_waits(void **state)
     gate_free(&gate);
 }
 
+static void goer_crowd(void *arg, size_t index)
+{
+    struct goer *goer = arg;
+    (void)index;
+    int err = cconc_group_go(goer->group, NULL, goer->fn, goer->arg);
+    SUPPORT_CHECK(err == ECANCELED);
+}
+
+/* The failing task has the only slot, and gives it back after its failure has ended the context:
+ * whenever the others come, they find one or the other. */
+static void group_skip_gives_no_slot_of_a_failed_task_away(void **state)
+{
+    int rounds = support_is_sanitized() ? 100 : 500;
+    (void)state;
+    for (int round = 0; round < rounds; round++) {
+        cconc_group *group = group_make(CCONC_GROUP_SKIP, 1);
+        struct gate gate;
+        struct support_threads *threads;
+        atomic_int ran = 0;
+        struct goer goer = {.group = group, .fn = count_run, .arg = &ran};
+        gate_init(&gate, 5);
+        assert_int_equal(cconc_group_go(group, NULL, gate_task, &gate), 0);
+        threads = support_threads_start(3, goer_crowd, &goer);
+        until(round % 2 == 0 || group_blocked(group) > 0);
+        gate_open(&gate);
+        support_threads_join(threads);
+        assert_int_equal(cconc_group_wait(group, NULL, NULL), 5);
+        assert_int_equal(atomic_load(&ran), 0);
+        cconc_group_free(group);
+        gate_free(&gate);
+    }
+}
+
+static int fail_with_nothing(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    SUPPORT_CHECK(cconc_group_fail(arg, 0, "no failure") == 0);
+    return 6;
+}
+
+static void group_fail_with_0_hides_no_later_failure(void **state)
+{
+    cconc_group *group = group_make(0, 0);
+    (void)state;
+    assert_int_equal(cconc_group_go(group, NULL, fail_with_nothing, group), 0);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 6);
+    cconc_group_free(group);
+}
+
 static void group_without_skip_keeps_a_waiting_go_through_a_failure(void **state)
 {
     cconc_group *group = group_make(0, 1);
@@ -484,6 +533,8 @@ int main(int argc, char **argv)
         UNIT_TEST(group_collects_the_first_failures_in_order_of_completion),
         UNIT_TEST(group_starts_tasks_after_a_failure_unless_told_to_skip),
         UNIT_TEST(group_skip_ends_a_go_that_already_waits),
+        UNIT_TEST(group_skip_gives_no_slot_of_a_failed_task_away),
+        UNIT_TEST(group_fail_with_0_hides_no_later_failure),
         UNIT_TEST(group_without_skip_keeps_a_waiting_go_through_a_failure),
         UNIT_TEST(group_survives_every_failing_allocation),
         UNIT_TEST(group_survives_every_thread_that_cannot_be_made),

@@ -353,6 +353,28 @@ static void group_go_that_would_leave_every_task_waiting_is_a_deadlock(void **st
     gate_free(&gate);
 }
 
+static void group_limit_lowered_never_leaves_only_waiting_tasks(void **state)
+{
+    (void)state;
+    for (int by_end = 0; by_end < 2; by_end++) {
+        cconc_group *group = group_make(0, 2);
+        struct gate gate;
+        struct inner inner = {.group = group, .err = -1};
+        gate_init(&gate, 0);
+        assert_int_equal(cconc_group_go(group, NULL, gate_task, &gate), 0);
+        assert_int_equal(cconc_group_go(group, NULL, go_from_a_task, &inner), 0);
+        until(group_blocked(group) == 1);
+        cconc_group_set_limit(group, by_end ? 1 : 0);
+        assert_int_equal(atomic_load(&inner.err), -1); /* the other task may still make room */
+        gate_open(&gate);
+        assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+        assert_int_equal(atomic_load(&inner.err), EDEADLK);
+        assert_int_equal(atomic_load(&inner.ran), 0);
+        cconc_group_free(group);
+        gate_free(&gate);
+    }
+}
+
 static void group_go_of_a_task_below_the_limit_belongs_to_the_round(void **state)
 {
     cconc_group *group = group_make(0, 2);
@@ -432,6 +454,7 @@ int main(int argc, char **argv)
         UNIT_TEST(group_slot_is_not_lost_by_a_cancel),
         UNIT_TEST(group_go_of_the_only_running_task_at_the_limit_is_a_deadlock),
         UNIT_TEST(group_go_that_would_leave_every_task_waiting_is_a_deadlock),
+        UNIT_TEST(group_limit_lowered_never_leaves_only_waiting_tasks),
         UNIT_TEST(group_go_of_a_task_below_the_limit_belongs_to_the_round),
         UNIT_TEST(group_go_of_a_foreign_task_waits_at_the_limit),
         UNIT_TEST(group_limit_survives_every_fault),
