@@ -1,0 +1,36 @@
+/* bench.h - cells: named loads whose time is measured, through the public API alone
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CCONC_TESTS_BENCH_H
+#define CCONC_TESTS_BENCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cconc/cconc.h>
+
+/* One load. run does ops operations, or as many of them as it gives back. */
+struct bench_cell {
+    const char *name;
+    uint64_t    ops; /* at SCALE 1 */
+    uint64_t (*run)(uint64_t ops);
+};
+
+/* The cells of each file, ended by a NULL name. */
+extern const struct bench_cell bench_chan[];
+extern const struct bench_cell bench_ctx[];
+extern const struct bench_cell bench_group[];
+extern const struct bench_cell bench_select[];
+extern const struct bench_cell bench_waitgroup[];
+
+/* What the loads compute goes here, so that it is computed. */
+extern uint64_t bench_sink;
+
+/* End the program unless code is 0: a cell that fails has no time. */
+void bench_check(int code, const char *call);
+#define BENCH(call) bench_check((call), #call)
+
+/* Run fn(arg, share) on tasks threads at once, share = ops / tasks, until all have ended. */
+void bench_parallel(size_t tasks, uint64_t ops, void (*fn)(void *arg, uint64_t share), void *arg);
+
+#endif
