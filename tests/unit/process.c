@@ -98,7 +98,7 @@ static void process_starts_no_thread_before_it_needs_one(void **state)
     cconc_ctx_free(value);
     cconc_ctx_free(ctx);
     assert_int_equal(support_thread_count(), threads);
-    assert_int_equal(count_threads("cconc-"), 0);
+    until(count_threads("cconc-") == 0);
 }
 
 static void process_names_its_threads_and_blocks_their_signals(void **state)
@@ -155,7 +155,7 @@ static void process_shutdown_joins_every_library_thread(void **state)
         cconc_ctx_free(timed);
         cconc_ctx_free(signals);
         assert_int_equal(cconc_shutdown(NULL), 0);
-        assert_int_equal(count_threads("cconc-"), 0);
+        until(count_threads("cconc-") == 0); /* a joined one is listed for a moment more */
         assert_int_equal(support_live_blocks(), 0);
     }
     assert_int_equal(cconc_shutdown(NULL), 0);
@@ -179,7 +179,7 @@ static void process_shutdown_waits_for_what_runs(void **state)
     atomic_store(&p.gate, true);
     assert_int_equal(cconc_shutdown(NULL), 0);
     assert_int_equal(atomic_load(&p.ran), 1);
-    assert_int_equal(count_threads("cconc-"), 0);
+    until(count_threads("cconc-") == 0);
     probe_end(&p);
 }
 
