@@ -18,7 +18,7 @@
 #include "plat/alloc.h"
 #include "plat/clock.h"
 
-#define CHAN_LOOKS 16 /* of the looks before queueing, one goes further than the slot */
+#define CHAN_LOOKS 64 /* of the looks before queueing, one goes further than the slot */
 
 /* A slot begins with its stamp; the element follows, aligned as its size lets one guess. */
 static void chan_lay_out(cconc_chan *ch, size_t elem_size, size_t cap)
