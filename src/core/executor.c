@@ -247,6 +247,19 @@ static void exec_bury(exec_thread *t)
     cconc__quiet_tell();
 }
 
+/* Wait for work, looking for a moment before sleeping. Returns false if none came until until_ns. */
+static bool exec_await_work(self *me, int64_t until_ns)
+{
+    spinner s;
+    bool woken;
+    cconc__spin_begin(&s, me);
+    do {
+        woken = parker_poll(&me->parker);
+    } while (!woken && cconc__spin_again(&s));
+    cconc__spin_end(&s, woken);
+    return woken || cconc__parker_park(&me->parker, until_ns);
+}
+
 /* Park until woken with work. Returns false if the thread shall end. */
 static bool exec_go_idle(exec_thread *t)
 {
@@ -264,7 +277,7 @@ static bool exec_go_idle(exec_thread *t)
     lock_leave(&mu);
     (void)exec_perform(move);
     cconc__quiet_tell();
-    woken = cconc__parker_park(&t->me->parker, until);
+    woken = exec_await_work(t->me, until);
     lock_take(&mu);
     if (!woken && t->is_idle) {
         exec_unidle_locked(t);
