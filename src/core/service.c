@@ -5,6 +5,7 @@
  *             over, which takes as long as making a thread does.
  * Picture     NONE --start()--> STARTING --> RUNNING --the owner--> STOPPING --join()--> NONE
  * Invariants  I1 One thread at most exists per service.
+ *             I2 What prepare made is there from before the thread's start until after its end.
  * Locks       The service's own lock guards state; threads are made and joined without it.
  * Ordering    None but the lock's.
  * Lifetime    The record is static, and free again once join() is back.
@@ -51,28 +52,50 @@ static bool service_claim(service *s)
     }
 }
 
-int cconc__service_start(service *s)
+static void service_clean(service *s)
 {
-    int err;
-    if (!service_claim(s)) {
-        return 0;
+    if (s->clean) {
+        s->clean();
+    }
+}
+
+/* Prepare, and make the thread. */
+static int service_make(service *s)
+{
+    int err = s->prepare ? s->prepare() : 0;
+    if (err) {
+        return err;
     }
     memset(&s->thread, 0, sizeof(s->thread));
     (void)snprintf(s->thread.name, sizeof(s->thread.name), "%s", s->name);
     s->thread.run = service_run;
     s->thread.torn = service_torn;
     s->thread.arg = s;
-    err = cconc__thread_start(&s->thread, 0);
+    if (cconc__thread_start(&s->thread, 0) != 0) {
+        service_clean(s);
+        return ENOMEM;
+    }
+    return 0;
+}
+
+int cconc__service_start(service *s)
+{
+    int err;
+    if (!service_claim(s)) {
+        return 0;
+    }
+    err = service_make(s);
     lock_take(s->mu);
     s->state = err ? SERVICE_NONE : SERVICE_RUNNING;
     lock_leave(s->mu);
-    return err ? ENOMEM : 0;
+    return err;
 }
 
 void cconc__service_join(service *s, void (*wake)(void))
 {
     wake();
     cconc__thread_join(&s->thread);
+    service_clean(s);
     lock_take(s->mu);
     s->state = SERVICE_NONE;
     lock_leave(s->mu);

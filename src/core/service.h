@@ -19,13 +19,15 @@ typedef enum service_state {
 typedef struct service {
     lock         *mu;    /* (i) the lock of the service's own state */
     const char   *name;  /* (i) of the thread */
+    int (*prepare)(void); /* (i) before the thread starts; 0 or why not. NULL = nothing to do */
+    void (*clean)(void);  /* (i) undoes it, when the thread has ended. NULL = nothing to do */
     void (*run)(void);   /* (i) the thread */
     void (*torn)(void);  /* (i) tidies up after a callback that ended the thread; NULL = has none */
     service_state state; /* (m) */
     plat_thread   thread; /* (s) */
 } service;
 
-/* See that s runs. Returns 0, or ENOMEM if there can be no thread. */
+/* See that s runs. Returns 0, ENOMEM if there can be no thread, or what prepare returned. */
 int cconc__service_start(service *s);
 
 /* End s: state is STOPPING already, wake makes its thread look, and then it is joined. */

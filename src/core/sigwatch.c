@@ -2,10 +2,11 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        The handler (plat/signal.c) notes a number and raises a descriptor; this thread waits
- *             on it and ends the contexts. It also accepts every signal that is watched, so that
- *             one arrives even if all threads of the program block it.
+ *             on it and ends the contexts. It also hears of signals that all threads of the program
+ *             block.
  * Invariants  I1 A signal is hooked exactly while an added watch has it.
  *             I2 An added watch's context has a handle, and so its memory.
+ *             I3 While a watch is added or about to be, the service is not stopped.
  * Locks       mu, rank SIGNAL: the list and the hooks. Contexts are ended with no lock held.
  * Ordering    heard.1  sigwatch_tell(): store rel -> cconc_ctx_signal(): load acq   the number,
  *                      before the context is seen to have ended
@@ -23,20 +24,22 @@
 #include <errno.h>
 #include <stdio.h>
 
+static int sigwatch_open(void);
+static void sigwatch_close(void);
 static void sigwatch_run(void);
 
 static lock mu = LOCK_INIT(RANK_SIGNAL);
 static list_link added = {&added, &added};     /* (m) */
 static uint32_t users[PLAT_SIGNAL_END];        /* (m) added watches per signal */
-static bool accepted[PLAT_SIGNAL_END];         /* by the service's thread alone */
-static plat_fd fd;                             /* while have_fd */
-static bool have_fd;                           /* (m) */
+static uint32_t adding;                        /* (m) watches about to be added */
+static plat_fd fd;                             /* while the service is prepared */
 static self *thread_self;                      /* (m) */
-static service service_of_signals = {.mu = &mu, .name = "cconc-signal", .run = sigwatch_run};
+static service service_of_signals = {.mu = &mu, .name = "cconc-signal", .prepare = sigwatch_open,
+                                     .clean = sigwatch_close, .run = sigwatch_run};
 
 static bool watch_has(const sig_watch *watch, int number)
 {
-    return (watch->numbers >> (number - 1)) & 1;
+    return (watch->exit.numbers >> (number - 1)) & 1;
 }
 
 /* Write the cause and note the number. Only the first signal of a watch is told. */
@@ -72,21 +75,6 @@ static void sigwatch_deliver(int number)
     }
 }
 
-/* Let this thread receive what is watched by now. */
-static void sigwatch_accept(void)
-{
-    for (int number = 1; number < PLAT_SIGNAL_END; number++) {
-        bool wanted;
-        lock_take(&mu);
-        wanted = users[number] > 0;
-        lock_leave(&mu);
-        if (wanted && !accepted[number]) {
-            accepted[number] = true;
-            cconc__signal_accept(number);
-        }
-    }
-}
-
 static bool sigwatch_goes_on(void)
 {
     bool on;
@@ -103,16 +91,12 @@ static void sigwatch_run(void)
     thread_self = me;
     lock_leave(&mu);
     while (sigwatch_goes_on()) {
-        sigwatch_accept();
-        cconc__fd_await(&fd);
+        cconc__signal_await(&fd);
         for (int number = 1; number < PLAT_SIGNAL_END; number++) {
             if (cconc__signal_take(number)) {
                 sigwatch_deliver(number);
             }
         }
-    }
-    for (int number = 1; number < PLAT_SIGNAL_END; number++) {
-        accepted[number] = false;
     }
     lock_take(&mu);
     thread_self = NULL;
@@ -124,28 +108,25 @@ static void sigwatch_wake(void)
     cconc__fd_raise(fd.write_end);
 }
 
-/* Open the descriptor, once. Returns 0, or what the system says. */
+/* Before the service's thread starts. Returns 0, or what the system says. */
 static int sigwatch_open(void)
 {
-    plat_fd fresh;
-    int err = cconc__fd_open(&fresh);
-    bool extra;
+    int err = cconc__fd_open(&fd);
     if (err) {
         return err;
     }
-    lock_take(&mu);
-    extra = have_fd;
-    if (!extra) {
-        fd = fresh;
-        have_fd = true;
+    err = cconc__signal_open(&fd);
+    if (err) {
+        cconc__fd_close(&fd);
     }
-    lock_leave(&mu);
-    if (extra) {
-        cconc__fd_close(&fresh);
-    } else {
-        cconc__signal_listen(&fd);
-    }
-    return 0;
+    return err;
+}
+
+/* After it has ended. */
+static void sigwatch_close(void)
+{
+    cconc__signal_close();
+    cconc__fd_close(&fd);
 }
 
 /* Hook the signals of watch that nobody hears yet. Returns 0, or EINVAL with none hooked. */
@@ -173,56 +154,37 @@ static int sigwatch_hook_locked(const sig_watch *watch)
     return EINVAL;
 }
 
-/* The earliest arrival that ends the process, for all who want that: each one's own second. */
-static void sigwatch_exit_at_locked(void)
+static int sigwatch_add_locked(sig_watch *watch)
 {
-    uint32_t earliest = UINT32_MAX;
+    int err = sigwatch_hook_locked(watch);
     cconc__lock_assert_held(&mu);
-    for (list_link *at = added.next; at != &added; at = at->next) {
-        const sig_watch *watch = LIST_OF(at, sig_watch, link);
-        if (watch->exits && watch->exit_at < earliest) {
-            earliest = watch->exit_at;
-        }
+    if (err) {
+        return err;
     }
-    cconc__signal_exit_at(earliest);
-}
-
-static void sigwatch_exits_locked(const sig_watch *watch, bool on)
-{
-    cconc__lock_assert_held(&mu);
-    for (int number = 1; watch->exits && number < PLAT_SIGNAL_END; number++) {
-        if (watch_has(watch, number)) {
-            cconc__signal_count_exits(number, on);
-        }
+    list_push_back(&added, &watch->link);
+    watch->added = true;
+    if (watch->exits) {
+        cconc__signal_exit_add(&watch->exit);
     }
-    sigwatch_exit_at_locked();
+    sigwatch_wake(); /* raising never blocks; where the thread lets signals in it does so now */
+    return 0;
 }
 
 int cconc__sigwatch_add(sig_watch *watch)
 {
     int err;
-    bool open;
     lock_take(&mu);
-    open = have_fd;
+    adding++; /* from here on the service is not stopped */
     lock_leave(&mu);
-    err = open ? 0 : sigwatch_open();
+    err = cconc__service_start(&service_of_signals);
+    lock_take(&mu);
+    adding--;
     if (!err) {
-        err = cconc__service_start(&service_of_signals);
+        err = sigwatch_add_locked(watch);
     }
+    lock_leave(&mu);
     if (err) {
-        return err;
-    }
-    lock_take(&mu);
-    err = sigwatch_hook_locked(watch);
-    if (!err) {
-        watch->exit_at = cconc__signal_exit_arrivals() + 2;
-        list_push_back(&added, &watch->link);
-        watch->added = true;
-        sigwatch_exits_locked(watch, true);
-    }
-    lock_leave(&mu);
-    if (!err) {
-        sigwatch_wake(); /* the service's thread accepts the new signals */
+        cconc__quiet_tell();
     }
     return err;
 }
@@ -233,7 +195,9 @@ void cconc__sigwatch_remove(sig_watch *watch)
     if (watch->added) {
         watch->added = false;
         list_remove(&watch->link);
-        sigwatch_exits_locked(watch, false);
+        if (watch->exits) {
+            cconc__signal_exit_remove(&watch->exit);
+        }
         for (int number = 1; number < PLAT_SIGNAL_END; number++) {
             if (watch_has(watch, number) && --users[number] == 0) {
                 cconc__signal_unhook(number);
@@ -248,7 +212,7 @@ bool cconc__sigwatch_is_busy(void)
 {
     bool busy;
     lock_take(&mu);
-    busy = !list_is_empty(&added);
+    busy = !list_is_empty(&added) || adding > 0;
     lock_leave(&mu);
     return busy;
 }
@@ -262,26 +226,13 @@ bool cconc__sigwatch_is_me(void)
     return is_me;
 }
 
-/* Close the descriptor, if there is one; the service's thread has ended. */
-static void sigwatch_close(void)
-{
-    bool open;
-    lock_take(&mu);
-    open = have_fd;
-    have_fd = false;
-    lock_leave(&mu);
-    if (open) {
-        cconc__signal_listen(NULL);
-        cconc__fd_close(&fd);
-    }
-}
-
 int cconc__sigwatch_stop(void)
 {
     service_state found;
     lock_take(&mu);
     found = service_of_signals.state;
-    if (!list_is_empty(&added) || found == SERVICE_STARTING || found == SERVICE_STOPPING) {
+    if (!list_is_empty(&added) || adding > 0 || found == SERVICE_STARTING ||
+        found == SERVICE_STOPPING) {
         lock_leave(&mu);
         return EBUSY;
     }
@@ -292,6 +243,5 @@ int cconc__sigwatch_stop(void)
     if (found == SERVICE_RUNNING) {
         cconc__service_join(&service_of_signals, sigwatch_wake);
     }
-    sigwatch_close();
     return 0;
 }

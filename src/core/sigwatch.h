@@ -12,12 +12,12 @@
 #include "core/list.h"
 #include "core/node.h"
 #include "plat/atomic.h"
+#include "plat/signal.h"
 
 typedef struct sig_watch {
     list_link         link;    /* (m) among the added */
-    uint64_t          numbers; /* (i) bit n - 1 for signal n */
+    signal_exit       exit;    /* (i) its numbers are those watched: bit n - 1 for signal n */
     bool              exits;   /* (i) the second one ends the process */
-    uint32_t          exit_at; /* (i) the second one, as arrivals are counted */
     bool              added;   /* (m) */
     atom_u32          heard;   /* (a) the number that ended ctx, 0 = none [heard.1] */
     node_signal      *node;    /* (i) what to end; alive while added */

@@ -85,19 +85,21 @@ void cconc__fd_raise(int write_end)
     (void)cconc__thread_let_cancel(could);
 }
 
-void cconc__fd_await(plat_fd *fd)
+void cconc__fd_await(plat_fd *fd, int other)
 {
     int saved = errno;
-    struct pollfd poller = {fd->read_end, POLLIN, 0};
+    struct pollfd both[] = {{fd->read_end, POLLIN, 0}, {other, POLLIN, 0}};
     const struct timespec nap = {0, 10000000};
     uint64_t taken;
     ssize_t got;
+    bool other_is_readable;
     do {
-        int ready = poll(&poller, 1, -1);
+        int ready = poll(both, 2, -1);
         if (ready < 0 && errno != EINTR) { /* no descriptor may be polled: look now and then */
             (void)nanosleep(&nap, NULL);
         }
         got = read(fd->read_end, &taken, sizeof(taken));
-    } while (got < 1);
+        other_is_readable = ready > 0 && both[1].revents != 0;
+    } while (got < 1 && !other_is_readable);
     errno = saved;
 }

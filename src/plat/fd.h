@@ -16,7 +16,8 @@ void cconc__fd_close(plat_fd *fd);
 /* Make it readable; async-signal-safe, keeps errno. Doing it twice does no harm. */
 void cconc__fd_raise(int write_end);
 
-/* Wait until it is readable, then make it not so; for library threads. */
-void cconc__fd_await(plat_fd *fd);
+/* Wait until it is readable, then make it not so; or until other is readable, -1 = there is none.
+ * For library threads. */
+void cconc__fd_await(plat_fd *fd, int other);
 
 #endif

@@ -3,21 +3,27 @@
  *
  * Idea        The handler notes the number in an array and raises a descriptor; a thread that waits
  *             on the descriptor does the rest. The handler touches atomics and one descriptor only.
+ *             A signal that every thread blocks stays pending; Linux has a descriptor for these,
+ *             elsewhere the thread that waits lets them in.
  * Invariants  I1 kept[n] is the disposition found before the hook, as long as n is hooked.
  *             I2 The handler keeps errno.
- * Locks       None; hook and unhook are serialised by the caller, the handler takes no lock.
- * Ordering    sig.1  cconc__signal_listen(): store sc, load sc    signal_handler(): add sc, load sc
- *                    forbids: the handler uses a descriptor that listen() closes afterwards
+ *             I3 The thread that waits never runs a handler that is not ours (Linux).
+ * Locks       None; all but take and await are serialised by the caller, the handler takes no lock.
+ * Ordering    sig.1  cconc__signal_close(), cconc__signal_exit_remove(): store sc,
+ *                    signal_quiesce(): load sc    signal_note(): add sc, load sc, sub sc
+ *                    forbids: the handler uses what is closed or given back afterwards
  *
  *             weaker than sc                       sc
- *             listen(NULL)    handler              listen(NULL)           handler
- *             target = -1     inside = 1        A  target = -1         C  inside = 1
+ *             close()         handler              close()                handler
+ *             target = 0      inside = 1        A  target = 0          C  inside = 1
  *             inside? 0       target? 7         B  inside?             D  target?
- *             fd 7 closes     writes to 7          B reads 0, so B is before C, so D reads -1
- *             sig.2  signal_handler(): swap rel -> cconc__signal_take(): swap acq    (lock) the
- *                    note
+ *             fd 7 closes     writes to 7          B reads 0, so B is before C, so D reads 0
+ *             sig.2  signal_note(): swap rel -> cconc__signal_take(): swap acq    (lock) the note
  * Lifetime    The arrays are static; a handler may run at any time after its signal was hooked.
- * Rejected    A thread in sigwait: it needs the signal blocked in every other thread. */
+ *             What it walks is unlinked first, and given back when no handler is inside.
+ * Rejected    A thread in sigwait: it needs the signal blocked in every other thread. One count of
+ *             arrivals for all: two contexts for two signals would end the process at the first of
+ *             each. */
 #include "plat/signal.h"
 
 #include <errno.h>
@@ -28,14 +34,16 @@
 #include "plat/atomic.h"
 #include "plat/cpu.h"
 
+#if defined(__linux__)
+#include <sys/signalfd.h>
+#endif
+
 const int cconc__signal_defaults[] = {SIGINT, SIGTERM};
 const size_t cconc__signal_default_count = 2;
 
 static struct sigaction kept[PLAT_SIGNAL_END]; /* (i) while hooked */
 static atom_u32 arrived[PLAT_SIGNAL_END];      /* (a) [sig.2] */
-static atom_u32 exits[PLAT_SIGNAL_END];        /* (a) contexts that want the second one to exit */
-static atom_u32 exit_arrivals;                 /* (a) of such signals */
-static atom_u32 exit_at = {UINT32_MAX};        /* (a) how many of them end the process */
+static atom_ptr exits;                         /* (a) the added signal_exits [sig.1] */
 static atom_u32 inside;                        /* (a) handlers running [sig.1] */
 static atom_u32 target;                        /* (a) descriptor + 1, 0 = none [sig.1] */
 
@@ -72,30 +80,127 @@ const char *cconc__signal_name(int number)
     return "signal";
 }
 
-static void signal_handler(int number)
+static void signal_note(int number)
 {
     uint32_t to;
-    (void)atom_add_sc(&inside, 1); /* [sig.1] C: before D reads target */
-    if (atom_load_rlx(&exits[number]) > 0) {               /* rlx: a count, nothing behind it */
-        uint32_t before = atom_add_rlx(&exit_arrivals, 1); /* rlx: as above */
-        if (before + 1 >= atom_load_rlx(&exit_at)) {       /* rlx: as above */
+    signal_exit *one;
+    (void)atom_add_sc(&inside, 1); /* [sig.1] C: before D reads what may go away */
+    one = atom_load_sc(&exits);    /* [sig.1] D */
+    while (one) {
+        bool counts = one->numbers >> (number - 1) & 1;
+        if (counts && atom_add_rlx(&one->arrivals, 1) >= 1) { /* rlx: a count, nothing behind it */
             _exit(128 + number);
         }
+        one = atom_load_sc(&one->next); /* [sig.1] D */
     }
     (void)atom_swap_rel(&arrived[number], 1); /* [sig.2] rel: the note */
     to = atom_load_sc(&target);               /* [sig.1] D */
     if (to > 0) {
         cconc__fd_raise((int)to - 1);
     }
-    (void)atom_sub_sc(&inside, 1); /* [sig.1] the use of target is over */
+    (void)atom_sub_sc(&inside, 1); /* [sig.1] the use is over */
 }
 
-void cconc__signal_listen(const plat_fd *fd)
+static void signal_handler(int number)
 {
-    atom_store_sc(&target, fd ? (uint32_t)fd->write_end + 1 : 0); /* [sig.1] A: before B */
-    while (!fd && atom_load_sc(&inside) > 0) {                    /* [sig.1] B */
+    signal_note(number);
+}
+
+/* Wait until no handler runs that may have seen what was taken away before. */
+static void signal_quiesce(void)
+{
+    while (atom_load_sc(&inside) > 0) { /* [sig.1] B */
         plat_cpu_yield();
     }
+}
+
+#if defined(__linux__)
+static sigset_t hooked;  /* by the serialised callers */
+static int pending = -1; /* while open: the descriptor of I3 */
+
+static int pending_open(void)
+{
+    pending = signalfd(-1, &hooked, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (pending >= 0) {
+        return 0;
+    }
+    return errno == EMFILE || errno == ENFILE ? errno : ENOMEM;
+}
+
+static void pending_close(void)
+{
+    (void)close(pending);
+    pending = -1;
+}
+
+static void pending_update(int number, bool on)
+{
+    (void)(on ? sigaddset(&hooked, number) : sigdelset(&hooked, number));
+    if (pending >= 0) {
+        (void)signalfd(pending, &hooked, SFD_CLOEXEC | SFD_NONBLOCK);
+    }
+}
+
+void cconc__signal_await(plat_fd *fd)
+{
+    int saved = errno;
+    struct signalfd_siginfo info;
+    cconc__fd_await(fd, pending);
+    while (read(pending, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        signal_note((int)info.ssi_signo);
+    }
+    errno = saved;
+}
+#else
+static atom_u32 wanted[PLAT_SIGNAL_END]; /* (a) hooked: to be let in by await */
+
+static int pending_open(void)
+{
+    return 0;
+}
+
+static void pending_close(void)
+{
+}
+
+static void pending_update(int number, bool on)
+{
+    atom_store_rlx(&wanted[number], on); /* rlx: await is told by fd */
+}
+
+/* Between the end of a hook and the next call a handler that is not ours may run here. */
+void cconc__signal_await(plat_fd *fd)
+{
+    for (int number = 1; number < PLAT_SIGNAL_END; number++) {
+        bool on = atom_load_rlx(&wanted[number]) != 0; /* rlx: told by fd */
+        sigset_t set;
+        (void)sigemptyset(&set);
+        if (cconc__signal_may_hook(number) && sigaddset(&set, number) == 0) {
+            (void)pthread_sigmask(on ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+        }
+    }
+    cconc__fd_await(fd, -1);
+}
+#endif
+
+int cconc__signal_open(const plat_fd *fd)
+{
+    int saved = errno;
+    int err = pending_open();
+    errno = saved;
+    if (!err) {
+        atom_store_sc(&target, (uint32_t)fd->write_end + 1); /* [sig.1] a handler may use it */
+    }
+    return err;
+}
+
+void cconc__signal_close(void)
+{
+    int saved = errno;
+    atom_store_sc(&target, 0); /* [sig.1] A: before B */
+    signal_quiesce();
+    pending_close();
+    errno = saved;
 }
 
 int cconc__signal_hook(int number)
@@ -109,6 +214,8 @@ int cconc__signal_hook(int number)
     (void)atom_swap_acq(&arrived[number], 0); /* [sig.2] acq: what came before is not for us */
     if (sigaction(number, &ours, &kept[number]) != 0) {
         err = EINVAL;
+    } else {
+        pending_update(number, true);
     }
     errno = saved;
     return err;
@@ -117,38 +224,31 @@ int cconc__signal_hook(int number)
 void cconc__signal_unhook(int number)
 {
     int saved = errno;
+    pending_update(number, false);
     (void)sigaction(number, &kept[number], NULL);
     errno = saved;
 }
 
-void cconc__signal_count_exits(int number, bool on)
+void cconc__signal_exit_add(signal_exit *one)
 {
-    if (on) {
-        (void)atom_add_rlx(&exits[number], 1); /* rlx: a count, nothing behind it */
-    } else {
-        (void)atom_sub_rlx(&exits[number], 1); /* rlx: as above */
+    atom_init(&one->arrivals, 0);
+    atom_init(&one->next, atom_load_sc(&exits)); /* [sig.1] our own store */
+    atom_store_sc(&exits, one);                  /* [sig.1] a handler may walk it */
+}
+
+void cconc__signal_exit_remove(signal_exit *one)
+{
+    atom_ptr *at = &exits;
+    signal_exit *found = atom_load_sc(at); /* [sig.1] our own stores */
+    while (found != one) {
+        at = &found->next;
+        found = atom_load_sc(at); /* [sig.1] as above */
     }
-}
-
-uint32_t cconc__signal_exit_arrivals(void)
-{
-    return atom_load_rlx(&exit_arrivals); /* rlx: a count, nothing behind it */
-}
-
-void cconc__signal_exit_at(uint32_t arrivals)
-{
-    atom_store_rlx(&exit_at, arrivals); /* rlx: a count, nothing behind it */
+    atom_store_sc(at, atom_load_sc(&one->next)); /* [sig.1] A: before B */
+    signal_quiesce();
 }
 
 bool cconc__signal_take(int number)
 {
     return atom_swap_acq(&arrived[number], 0) != 0; /* [sig.2] acq: the note */
-}
-
-void cconc__signal_accept(int number)
-{
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, number);
-    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }

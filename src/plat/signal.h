@@ -1,8 +1,8 @@
 /* signal.h - hearing of signals outside of signal handlers
  * SPDX-License-Identifier: MIT
  *
- * While a signal is hooked its arrivals are noted and the descriptor given to cconc__signal_listen
- * is raised. Hook and unhook are called by one thread at a time.
+ * While a signal is hooked its arrivals are noted and the descriptor given to cconc__signal_open is
+ * raised. All but take and await are called by one thread at a time.
  */
 #ifndef PLAT_SIGNAL_H
 #define PLAT_SIGNAL_H
@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "plat/atomic.h"
 #include "plat/fd.h"
 
 /* One above the largest signal number that can be hooked. */
@@ -26,24 +27,34 @@ bool cconc__signal_may_hook(int number);
 /* Give its name in words, such as "interrupt"; "signal" where there is none. */
 const char *cconc__signal_name(int number);
 
-/* From now on raise fd when a hooked signal arrives; NULL: no longer, and wait until no handler
- * still could. */
-void cconc__signal_listen(const plat_fd *fd);
+/* Hear of hooked signals from now on: raise fd when one arrives. One that all threads block is
+ * heard too. Returns 0, or EMFILE, ENFILE or ENOMEM. */
+int cconc__signal_open(const plat_fd *fd);
+
+/* No longer, and wait until no handler still could. */
+void cconc__signal_close(void);
+
+/* Wait until fd is raised or a signal arrives; for the one thread that hears of them. */
+void cconc__signal_await(plat_fd *fd);
 
 /* Note arrivals of number, keeping its disposition; undo that. Returns 0 or EINVAL. */
 int  cconc__signal_hook(int number);
 void cconc__signal_unhook(int number);
 
-/* While on, arrivals of number count; the one that makes them exit_at or more ends the process with
- * 128 + its number. Calls of count_exits count. */
-void     cconc__signal_count_exits(int number, bool on);
-uint32_t cconc__signal_exit_arrivals(void);
-void     cconc__signal_exit_at(uint32_t arrivals);
+/* Whoever wants the second of its hooked signals to end the process with 128 + its number.
+ *
+ * Key  (i) immutable while added  (a) atomic */
+typedef struct signal_exit {
+    uint64_t numbers;  /* (i) bit n - 1 for signal n */
+    atom_u32 arrivals; /* (a) since added */
+    atom_ptr next;     /* (a) among the added [sig.1] */
+} signal_exit;
+
+/* Count arrivals for one from now on; no longer, and its memory is the caller's again. */
+void cconc__signal_exit_add(signal_exit *one);
+void cconc__signal_exit_remove(signal_exit *one);
 
 /* Tell whether number arrived since the last call. */
 bool cconc__signal_take(int number);
-
-/* Let the calling thread receive number. */
-void cconc__signal_accept(int number);
 
 #endif

@@ -50,6 +50,7 @@ static ctx_signals *signals_alloc(cconc_ctx *parent)
     if (!made) {
         return NULL;
     }
+    cconc__node_expire(parent); /* its deadline may have passed unseen: born done, then */
     made->node.on_signal = cconc__cause_new(ECANCELED, NULL);
     made->watch.node = &made->node;
     if (made->node.on_signal &&
@@ -80,7 +81,7 @@ int cconc_ctx_with_signals(cconc_ctx *parent, const int *signals, size_t count, 
     if (!made) {
         return ENOMEM;
     }
-    made->watch.numbers = numbers;
+    made->watch.exit.numbers = numbers;
     made->watch.exits = (flags & CCONC_CTX_SECOND_SIGNAL_EXITS) != 0;
     cconc__node_link(&made->node.ctx);
     if (!cconc__node_err(&made->node.ctx)) {

@@ -40,7 +40,7 @@ static void fd_is_readable_from_raise_until_awaited(void **state)
         cconc__fd_raise(fd.write_end);
         assert_true(is_readable(&fd));
         assert_true(is_readable(&fd)); /* a level, not an event */
-        cconc__fd_await(&fd);
+        cconc__fd_await(&fd, -1);
     }
     cconc__fd_raise(fd.write_end);
     cconc__fd_raise(fd.write_end);
@@ -92,7 +92,7 @@ static void fd_leaves_errno_alone(void **state)
     errno = ERRNO_MARK;
     cconc__fd_raise(fd.write_end); /* EAGAIN inside */
     assert_int_equal(errno, ERRNO_MARK);
-    cconc__fd_await(&fd);
+    cconc__fd_await(&fd, -1);
     assert_int_equal(errno, ERRNO_MARK);
     cconc__fd_close(&fd);
     cconc__fd_close(&fd); /* EBADF inside */
@@ -113,7 +113,7 @@ static void await_fd(void *arg, size_t index)
     struct awaiter *a = arg;
     (void)index;
     atomic_store(&a->ready, true);
-    cconc__fd_await(&a->fd);
+    cconc__fd_await(&a->fd, -1);
     a->was_raised = atomic_load(&a->raised);
 }
 
@@ -186,7 +186,7 @@ static int child_no_descriptor(void)
     SUPPORT_CHECK(cconc__fd_open(&fd) == EMFILE);
     SUPPORT_CHECK(errno == ERRNO_MARK);
     cconc__fd_raise(spare.write_end); /* what is open goes on working */
-    cconc__fd_await(&spare);
+    cconc__fd_await(&spare, -1);
     cconc__fd_close(&spare);
     SUPPORT_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     return 0;

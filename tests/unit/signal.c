@@ -4,7 +4,7 @@
  * Risk      An arrival that is not noted or noted for another signal, a handler that changes errno
  *           or writes to a closed descriptor, a disposition that is not put back.
  * Method    The test raises signals at itself; what ends the process runs in one of its own.
- * Catches   I6 I16 I21, X1; invariants I1 I2 of plat/signal.c.
+ * Catches   I6 I16 I21, X1; invariants I1 I2 I3 of plat/signal.c.
  */
 #include "unit.h"
 
@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define ERRNO_MARK 7777
 
@@ -56,11 +57,11 @@ static void signal_raises_the_descriptor_that_listens(void **state)
     assert_int_equal(cconc__signal_hook(SIGUSR1), 0);
     assert_int_equal(raise(SIGUSR1), 0);
     assert_false(is_readable(&fd));
-    cconc__signal_listen(&fd);
+    assert_int_equal(cconc__signal_open(&fd), 0);
     assert_int_equal(raise(SIGUSR1), 0);
     assert_true(is_readable(&fd));
-    cconc__fd_await(&fd);
-    cconc__signal_listen(NULL);
+    cconc__signal_await(&fd);
+    cconc__signal_close();
     assert_int_equal(raise(SIGUSR1), 0);
     assert_false(is_readable(&fd));
     cconc__signal_unhook(SIGUSR1);
@@ -94,18 +95,62 @@ static void signal_unhook_puts_the_old_disposition_back(void **state)
     assert_int_equal(sigismember(&after.sa_mask, SIGALRM), 1);
 }
 
-static void signal_accept_unblocks_one_signal_for_the_caller(void **state)
+static sigset_t set_of(int number)
 {
-    sigset_t both;
+    sigset_t set;
+    assert_int_equal(sigemptyset(&set) | sigaddset(&set, number), 0);
+    return set;
+}
+
+static void signal_hears_what_every_thread_blocks(void **state)
+{
+    plat_fd fd;
+    sigset_t set = set_of(SIGUSR1);
     sigset_t before;
-    sigset_t now;
     (void)state;
-    assert_int_equal(sigemptyset(&both) | sigaddset(&both, SIGUSR1) | sigaddset(&both, SIGHUP), 0);
-    assert_int_equal(pthread_sigmask(SIG_BLOCK, &both, &before), 0);
-    cconc__signal_accept(SIGUSR1);
-    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, &now), 0);
-    assert_int_equal(sigismember(&now, SIGUSR1), 0);
-    assert_int_equal(sigismember(&now, SIGHUP), 1);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
+    assert_int_equal(cconc__fd_open(&fd), 0);
+    assert_int_equal(cconc__signal_open(&fd), 0);
+    assert_int_equal(cconc__signal_hook(SIGUSR1), 0);
+    assert_int_equal(kill(getpid(), SIGUSR1), 0);
+    errno = ERRNO_MARK;
+    cconc__signal_await(&fd);
+    assert_int_equal(errno, ERRNO_MARK);
+    assert_true(cconc__signal_take(SIGUSR1));
+    cconc__signal_unhook(SIGUSR1);
+    cconc__signal_close();
+    cconc__fd_close(&fd);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+}
+
+/* One that comes after the hook has gone stays for the disposition that was there before. */
+static void signal_takes_nothing_that_is_not_hooked(void **state)
+{
+    plat_fd fd;
+    sigset_t set = set_of(SIGUSR1);
+    sigset_t before;
+    sigset_t waiting;
+    struct sigaction old = {.sa_handler = old_handler};
+    struct sigaction first;
+    (void)state;
+    assert_int_equal(sigaction(SIGUSR1, &old, &first), 0);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
+    assert_int_equal(cconc__fd_open(&fd), 0);
+    assert_int_equal(cconc__signal_open(&fd), 0);
+    assert_int_equal(cconc__signal_hook(SIGUSR1), 0);
+    cconc__signal_unhook(SIGUSR1);
+    assert_int_equal(kill(getpid(), SIGUSR1), 0);
+    cconc__fd_raise(fd.write_end);
+    seen_by_old = 0;
+    cconc__signal_await(&fd);
+    assert_int_equal(seen_by_old, 0); /* this thread stands for the library's */
+    assert_int_equal(sigpending(&waiting), 0);
+    assert_int_equal(sigismember(&waiting, SIGUSR1), 1);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    assert_int_equal(seen_by_old, SIGUSR1);
+    cconc__signal_close();
+    cconc__fd_close(&fd);
+    assert_int_equal(sigaction(SIGUSR1, &first, NULL), 0);
 }
 
 /* ---- limits --------------------------------------------------------------------------------- */
@@ -142,29 +187,38 @@ static void signal_names_are_words(void **state)
 
 /* ---- the second one ends the process -------------------------------------------------------- */
 
+static signal_exit exit_for(int number)
+{
+    return (signal_exit){.numbers = UINT64_C(1) << (number - 1)};
+}
+
 static int child_exits(void)
 {
-    uint32_t before = cconc__signal_exit_arrivals();
+    signal_exit first = exit_for(SIGUSR1);
+    signal_exit second = exit_for(SIGHUP);
+    signal_exit both = exit_for(SIGUSR1);
+    both.numbers |= second.numbers;
     SUPPORT_CHECK(cconc__signal_hook(SIGUSR1) == 0 && cconc__signal_hook(SIGHUP) == 0);
-    SUPPORT_CHECK(raise(SIGHUP) == 0); /* does not count */
-    cconc__signal_count_exits(SIGUSR1, true);
-    cconc__signal_exit_at(before + 2);
-    SUPPORT_CHECK(raise(SIGUSR1) == 0);
+    SUPPORT_CHECK(raise(SIGUSR1) == 0 && raise(SIGUSR1) == 0); /* nobody counts */
+    cconc__signal_exit_add(&first);
+    cconc__signal_exit_add(&second);
+    SUPPORT_CHECK(raise(SIGUSR1) == 0); /* the first for one */
+    SUPPORT_CHECK(raise(SIGHUP) == 0);  /* and for the other */
+    cconc__signal_exit_add(&both);
+    cconc__signal_exit_remove(&first);
+    SUPPORT_CHECK(raise(SIGUSR1) == 0); /* the first for both */
+    cconc__signal_exit_remove(&both);
+    SUPPORT_CHECK(raise(SIGUSR1) == 0 && raise(SIGUSR1) == 0); /* nobody counts any more */
     SUPPORT_CHECK(raise(SIGHUP) == 0);
-    SUPPORT_CHECK(cconc__signal_exit_arrivals() == before + 1);
-    cconc__signal_count_exits(SIGUSR1, false);
-    SUPPORT_CHECK(raise(SIGUSR1) == 0); /* nor does this */
-    cconc__signal_count_exits(SIGUSR1, true);
-    SUPPORT_CHECK(raise(SIGUSR1) == 0);
     return 0;
 }
 
-static void signal_that_exits_does_so_at_the_arrival_asked_for(void **state)
+static void signal_that_is_the_second_for_somebody_ends_the_process(void **state)
 {
     int status = support_run_child("exits", NULL, 0);
     (void)state;
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 128 + SIGUSR1);
+    assert_int_equal(WEXITSTATUS(status), 128 + SIGHUP);
 }
 
 int main(int argc, char **argv)
@@ -173,10 +227,11 @@ int main(int argc, char **argv)
         UNIT_TEST(signal_notes_what_arrives_while_it_is_hooked),
         UNIT_TEST(signal_raises_the_descriptor_that_listens),
         UNIT_TEST(signal_unhook_puts_the_old_disposition_back),
-        UNIT_TEST(signal_accept_unblocks_one_signal_for_the_caller),
+        UNIT_TEST(signal_hears_what_every_thread_blocks),
+        UNIT_TEST(signal_takes_nothing_that_is_not_hooked),
         UNIT_TEST(signal_may_hook_tells_what_cannot_be),
         UNIT_TEST(signal_names_are_words),
-        UNIT_TEST(signal_that_exits_does_so_at_the_arrival_asked_for),
+        UNIT_TEST(signal_that_is_the_second_for_somebody_ends_the_process),
     };
     static const struct support_child children[] = {{"exits", child_exits}, {NULL, NULL}};
     support_start(argc, argv, children);

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A context that signals end, made as with_signals makes one. */
@@ -136,12 +137,90 @@ static void sigwatch_knows_its_own_thread(void **state)
     cconc_ctx_free(ctx);
 }
 
+static int child_two_second_signals(void)
+{
+    int user[] = {SIGUSR1};
+    int hangup[] = {SIGHUP};
+    uint32_t flags = CCONC_CTX_SECOND_SIGNAL_EXITS;
+    cconc_ctx *one;
+    cconc_ctx *other;
+    SUPPORT_CHECK(cconc_ctx_with_signals(NULL, user, 1, flags, &one) == 0);
+    SUPPORT_CHECK(cconc_ctx_with_signals(NULL, hangup, 1, flags, &other) == 0);
+    SUPPORT_CHECK(kill(getpid(), SIGUSR1) == 0);
+    SUPPORT_CHECK(cconc_ctx_wait(one, NULL) == 0);
+    SUPPORT_CHECK(kill(getpid(), SIGHUP) == 0); /* the first for the other */
+    SUPPORT_CHECK(cconc_ctx_wait(other, NULL) == 0);
+    cconc_ctx_free(one);
+    cconc_ctx_free(other);
+    SUPPORT_CHECK(cconc_ctx_with_signals(NULL, user, 1, flags, &one) == 0);
+    SUPPORT_CHECK(kill(getpid(), SIGUSR1) == 0); /* the first again */
+    SUPPORT_CHECK(cconc_ctx_wait(one, NULL) == 0);
+    SUPPORT_CHECK(kill(getpid(), SIGUSR1) == 0);
+    until(false);
+    return 0;
+}
+
+static void sigwatch_counts_second_signals_for_each_context(void **state)
+{
+    int status = support_run_child("two_second_signals", NULL, 0);
+    (void)state;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 128 + SIGUSR1);
+}
+
+static int handled_by_program;
+
+static void program_handler(int number)
+{
+    handled_by_program = number;
+}
+
+/* The program blocks the signal, so only a library thread could run its handler. */
+static void sigwatch_never_runs_the_programs_handler_on_the_librarys_thread(void **state)
+{
+    struct sigaction ours = {.sa_handler = program_handler};
+    struct sigaction before;
+    sigset_t set;
+    sigset_t mask;
+    (void)state;
+    assert_int_equal(sigaction(SIGUSR2, &ours, &before), 0);
+    assert_int_equal(sigemptyset(&set) | sigaddset(&set, SIGUSR2), 0);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &mask), 0);
+    cconc_ctx *stays = listen_to(SIGHUP, SIGHUP); /* keeps the service */
+    cconc_ctx *goes = listen_to(SIGUSR2, SIGUSR2);
+    assert_int_equal(kill(getpid(), SIGUSR2), 0);
+    assert_int_equal(cconc_ctx_wait(goes, NULL), 0);
+    cconc_ctx_free(goes);
+    assert_int_equal(kill(getpid(), SIGUSR2), 0);
+    assert_int_equal(kill(getpid(), SIGHUP), 0);
+    assert_int_equal(cconc_ctx_wait(stays, NULL), 0); /* the service has had its turn */
+    assert_int_equal(handled_by_program, 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &mask, NULL), 0);
+    assert_int_equal(handled_by_program, SIGUSR2);
+    assert_int_equal(sigaction(SIGUSR2, &before, NULL), 0);
+    cconc_ctx_free(stays);
+}
+
+static void sigwatch_child_of_a_parent_past_its_deadline_is_born_done(void **state)
+{
+    cconc_ctx *parent = make_timeout(NULL, 3600 * CCONC_SECOND);
+    cconc_ctx *child = NULL;
+    (void)state;
+    parent->head.deadline_ns = cconc_clock_now() - 1; /* nobody has seen it pass */
+    assert_int_equal(cconc_ctx_with_signals(parent, NULL, 0, 0, &child), 0);
+    assert_int_equal(cconc_ctx_err(child), ETIMEDOUT);
+    assert_false(cconc__sigwatch_is_busy());
+    cconc_ctx_free(child);
+    cconc_ctx_free(parent);
+}
+
 /* ---- faults --------------------------------------------------------------------------------- */
 
 static void sigwatch_that_cannot_hook_one_signal_hooks_none(void **state)
 {
-    sig_watch watch = {.numbers = (UINT64_C(1) << (SIGUSR1 - 1)) | (UINT64_C(1) << (SIGSTOP - 1))};
+    sig_watch watch = {.exit.numbers = UINT64_C(1) << (SIGUSR1 - 1)};
     (void)state;
+    watch.exit.numbers |= UINT64_C(1) << (SIGSTOP - 1);
     assert_int_equal(cconc__sigwatch_add(&watch), EINVAL);
     assert_false(watch.added);
     assert_false(cconc__sigwatch_is_busy());
@@ -152,7 +231,7 @@ static void sigwatch_that_cannot_hook_one_signal_hooks_none(void **state)
 
 static void sigwatch_without_a_thread_is_enomem(void **state)
 {
-    sig_watch watch = {.numbers = UINT64_C(1) << (SIGUSR1 - 1)};
+    sig_watch watch = {.exit.numbers = UINT64_C(1) << (SIGUSR1 - 1)};
     (void)state;
     assert_int_equal(cconc__sigwatch_stop(), 0);
     support_fail_thread(1, false);
@@ -168,7 +247,7 @@ static int child_no_descriptor(void)
 {
     struct rlimit limit;
     struct rlimit none;
-    sig_watch watch = {.numbers = UINT64_C(1) << (SIGUSR1 - 1)};
+    sig_watch watch = {.exit.numbers = UINT64_C(1) << (SIGUSR1 - 1)};
     SUPPORT_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     none = limit;
     none.rlim_cur = 0;
@@ -219,6 +298,49 @@ static void sigwatch_watches_come_and_go_while_signals_arrive(void **state)
     assert_true(action_of(SIGHUP).sa_handler == SIG_DFL);
 }
 
+static void listen_once(void *arg, size_t index)
+{
+    const int *rounds = arg;
+    (void)index;
+    for (int i = 0; i < *rounds; i++) {
+        cconc_ctx *ctx = listen_to(SIGHUP, SIGHUP);
+        SUPPORT_CHECK(kill(getpid(), SIGHUP) == 0);
+        SUPPORT_CHECK(cconc_ctx_wait(ctx, NULL) == 0);
+        cconc_ctx_free(ctx);
+    }
+}
+
+static void stop_all_the_time(void *arg, size_t index)
+{
+    atomic_bool *over = arg;
+    (void)index;
+    while (!atomic_load(over)) {
+        int err = cconc__sigwatch_stop();
+        SUPPORT_CHECK(err == 0 || err == EBUSY);
+    }
+}
+
+/*  stop()                      add()
+ *  joins the thread
+ *                              starts a new one, on the old descriptor
+ *  closes the descriptor       waits for ever: nothing wakes the new thread
+ */
+static void sigwatch_that_is_stopped_and_started_at_once_still_hears(void **state)
+{
+    int rounds = support_is_sanitized() ? 200 : 1000;
+    atomic_bool over = false;
+    struct support_threads *listening;
+    struct support_threads *stopping;
+    (void)state;
+    block(SIGHUP); /* none is there to hear it between two watches */
+    listening = support_threads_start(1, listen_once, &rounds);
+    stopping = support_threads_start(1, stop_all_the_time, &over);
+    support_threads_join(listening);
+    atomic_store(&over, true);
+    support_threads_join(stopping);
+    assert_int_equal(cconc__sigwatch_stop(), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -226,13 +348,20 @@ int main(int argc, char **argv)
         UNIT_TEST(sigwatch_restores_the_disposition_with_the_last_watch),
         UNIT_TEST(sigwatch_stops_only_when_nothing_is_watched_and_starts_again),
         UNIT_TEST(sigwatch_knows_its_own_thread),
+        UNIT_TEST(sigwatch_counts_second_signals_for_each_context),
+        UNIT_TEST(sigwatch_never_runs_the_programs_handler_on_the_librarys_thread),
+        UNIT_TEST(sigwatch_child_of_a_parent_past_its_deadline_is_born_done),
         UNIT_TEST(sigwatch_that_cannot_hook_one_signal_hooks_none),
         UNIT_TEST(sigwatch_without_a_thread_is_enomem),
         UNIT_TEST(sigwatch_without_a_descriptor_is_emfile),
+        UNIT_TEST(sigwatch_that_is_stopped_and_started_at_once_still_hears),
         UNIT_TEST(sigwatch_watches_come_and_go_while_signals_arrive),
     };
-    static const struct support_child children[] = {{"no_descriptor", child_no_descriptor},
-                                                    {NULL, NULL}};
+    static const struct support_child children[] = {
+        {"no_descriptor", child_no_descriptor},
+        {"two_second_signals", child_two_second_signals},
+        {NULL, NULL},
+    };
     support_start(argc, argv, children);
     return UNIT_RUN(tests);
 }
