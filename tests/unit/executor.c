@@ -370,7 +370,7 @@ static void executor_retries_to_grow_while_a_task_is_queued(void **state)
     assert_int_equal(cconc_group_go(group, NULL, pass_on, &sender), 0);
     cconc_executor_read(&stats);
     assert_int_equal(stats.queued, 1);
-    assert_int_equal(stats.threads, 1);
+    until(executor_threads() == 1); /* one that is about to fail counts for that moment */
     assert_int_equal(cconc_chan_len(receiver.to), 0);
     assert_true(support_fail_end() > 0);
     assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
