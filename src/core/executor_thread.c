@@ -1,0 +1,264 @@
+/* executor_thread.c - the life of one thread of the executor
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        A thread takes tasks until there are none for it, looks for a moment for more, then
+ *             sleeps on top of the idle ones, to be woken before those that have slept longer. One
+ *             whose task ends it is finished for by a cleanup handler, and replaced.
+ * Invariants  I1 A thread that was chosen to be woken is woken exactly once, and waits for that.
+ *             I2 current is the task that runs, for whoever has to finish it.
+ *             I3 There is memory for the replacement of a thread that a task has ended.
+ * Locks       The executor's mu. Tasks run, threads start, end and are joined with no lock held.
+ * Ordering    None but mu's, and [park.1] for the wake of an idle thread.
+ * Lifetime    A thread that ends leaves its record to the next one that ends, or to stop(), to
+ *             join.
+ * Rejected    Sleeping at once: a submit that comes a microsecond later pays a wake-up. */
+#include "core/executor_thread.h"
+
+#include "core/quiet.h"
+#include "core/spin.h"
+#include "core/timer.h"
+#include "plat/alloc.h"
+#include "plat/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static exec_state *const ex = &cconc__executor;
+
+void cconc__executor_thread_unidle_locked(exec_thread *t)
+{
+    cconc__lock_assert_held(&ex->mu);
+    list_remove(&t->link);
+    t->is_idle = false;
+    ex->idle_count--;
+}
+
+void cconc__executor_thread_put_spare(exec_thread *t)
+{
+    exec_thread *extra = t;
+    lock_take(&ex->mu);
+    if (!ex->spare) {
+        ex->spare = t;
+        extra = NULL;
+    }
+    lock_leave(&ex->mu);
+    cconc__alloc_free(extra);
+}
+
+/* Memory for a thread, zeroed: the spare one if no other is to be had. */
+static exec_thread *exec_get_record(void)
+{
+    exec_thread *t = cconc__alloc(sizeof(*t));
+    if (!t) {
+        lock_take(&ex->mu);
+        t = ex->spare;
+        ex->spare = NULL;
+        lock_leave(&ex->mu);
+        if (t) {
+            memset(t, 0, sizeof(*t));
+        }
+    }
+    return t;
+}
+
+/* Join threads that have ended or were told to, chained by dead. */
+void cconc__executor_thread_join(exec_thread *ended)
+{
+    while (ended) {
+        exec_thread *next = ended->dead;
+        cconc__thread_join(&ended->thread);
+        cconc__executor_thread_put_spare(ended);
+        ended = next;
+    }
+}
+
+/* Join who ended before, and wait to be joined. */
+static void exec_bury(exec_thread *t)
+{
+    exec_thread *before;
+    lock_take(&ex->mu);
+    ex->threads--;
+    before = ex->dead;
+    ex->dead = t;
+    t->dead = NULL;
+    lock_leave(&ex->mu);
+    cconc__executor_thread_join(before);
+    cconc__quiet_tell();
+}
+
+/* Wait for work, looking for a moment before sleeping. Returns false if none came in time. */
+static bool exec_await_work(self *me, int64_t until_ns)
+{
+    spinner s;
+    bool woken;
+    cconc__spin_begin(&s, me);
+    do {
+        woken = parker_poll(&me->parker);
+    } while (!woken && cconc__spin_again(&s));
+    cconc__spin_end(&s, woken);
+    return woken || cconc__parker_park(&me->parker, until_ns);
+}
+
+/* Park until woken with work. Returns false if the thread shall end. */
+static bool exec_go_idle(exec_thread *t)
+{
+    int64_t until;
+    exec_move move;
+    bool woken;
+    lock_take(&ex->mu);
+    ex->running--;
+    t->me = self_get();
+    t->is_idle = true;
+    list_push_front(&ex->idle, &t->link);
+    ex->idle_count++;
+    until = plat_clock_add(plat_clock_now(), ex->idle_ns);
+    move = cconc__executor_look_locked(false);
+    lock_leave(&ex->mu);
+    (void)cconc__executor_perform(move);
+    cconc__quiet_tell();
+    woken = exec_await_work(t->me, until);
+    lock_take(&ex->mu);
+    if (!woken && t->is_idle) {
+        cconc__executor_thread_unidle_locked(t);
+        lock_leave(&ex->mu);
+        return false;
+    }
+    lock_leave(&ex->mu);
+    if (!woken) { /* chosen in the same moment: the wake is on its way */
+        while (!cconc__parker_park(&t->me->parker, PLAT_NEVER)) {
+        }
+    }
+    return true;
+}
+
+/* Run tasks until there are none for us. */
+static void exec_run_tasks(exec_thread *t)
+{
+    exec_task *task;
+    lock_take(&ex->mu);
+    ex->starting--;
+    ex->running++;
+    task = cconc__executor_take_locked(true); /* we were called for: the others may all be stuck */
+    while (task) {
+        exec_move move = cconc__executor_look_locked(false);
+        lock_leave(&ex->mu);
+        (void)cconc__executor_perform(move);
+        t->current = task;
+        (void)atom_add_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
+        task->run(task);
+        (void)atom_sub_rlx(&ex->inside, 1); /* rlx: as above */
+        t->current = NULL;
+        lock_take(&ex->mu); /* looked at anew: the queue, the counts */
+        ex->ended++;
+        task = cconc__executor_take_locked(false);
+    }
+    lock_leave(&ex->mu);
+}
+
+static bool exec_shall_stop(exec_thread *t)
+{
+    bool stop;
+    lock_take(&ex->mu);
+    stop = t->stop;
+    lock_leave(&ex->mu);
+    return stop;
+}
+
+static void exec_run(void *arg)
+{
+    exec_thread *t = arg;
+    self *me = self_get();
+    me->executor = t;
+    do {
+        exec_run_tasks(t);
+        if (!exec_go_idle(t)) {
+            exec_bury(t);
+            break;
+        }
+    } while (!exec_shall_stop(t));
+    me->executor = NULL;
+}
+
+/* A task has ended its thread: finish for both of them. */
+static bool exec_torn(void *arg)
+{
+    exec_thread *t = arg;
+    exec_task *task = t->current;
+    exec_move move;
+    self *me = self_get();
+    me->executor = NULL;
+    me->task = NULL;
+    if (task) {
+        (void)atom_sub_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
+        task->torn(task);
+    }
+    lock_take(&ex->mu);
+    ex->running--;
+    ex->ended++;
+    lock_leave(&ex->mu);
+    exec_bury(t); /* first: it makes memory for the replacement free */
+    lock_take(&ex->mu);
+    move = cconc__executor_look_locked(false);
+    lock_leave(&ex->mu);
+    (void)cconc__executor_perform(move);
+    return false;
+}
+
+bool cconc__executor_thread_start(void)
+{
+    exec_thread *t = exec_get_record();
+    size_t stack;
+    bool started;
+    bool alone;
+    bool kick = false;
+    lock_take(&ex->mu);
+    stack = ex->stack_size;
+    if (t) {
+        (void)snprintf(t->thread.name, sizeof(t->thread.name), "cconc-exec/%u",
+                       (unsigned)(ex->number++ % 10000));
+    }
+    lock_leave(&ex->mu);
+    if (t) {
+        t->thread.run = exec_run;
+        t->thread.torn = exec_torn;
+        t->thread.arg = t;
+    }
+    started = t && cconc__thread_start(&t->thread, stack) == 0;
+    lock_take(&ex->mu);
+    ex->making--;
+    if (!started) {
+        ex->starting--;
+        ex->threads--;
+    }
+    alone = !started && ex->threads == 0;
+    if (!started && ex->queued > 0) {
+        kick = cconc__executor_watch_locked();
+    }
+    lock_leave(&ex->mu);
+    if (kick) {
+        cconc__timer_kick();
+    }
+    if (!started) {
+        cconc__executor_thread_put_spare(t);
+        cconc__quiet_tell();
+    }
+    return !alone;
+}
+
+exec_thread *cconc__executor_thread_dismiss_locked(void)
+{
+    exec_thread *all = ex->dead;
+    cconc__lock_assert_held(&ex->mu);
+    ex->dead = NULL;
+    while (!list_is_empty(&ex->idle)) {
+        exec_thread *t = LIST_OF(ex->idle.next, exec_thread, link);
+        cconc__executor_thread_unidle_locked(t);
+        t->stop = true;
+        t->dead = all;
+        all = t;
+        ex->threads--;
+    }
+    ex->number = 0;
+    ex->peak = 0;
+    return all;
+}

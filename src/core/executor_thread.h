@@ -1,0 +1,89 @@
+/* executor_thread.h - what the two files of the executor share
+ * SPDX-License-Identifier: MIT
+ *
+ * Key  (i) immutable after start  (m) under mu  (o) only the thread itself  (a) atomic
+ *
+ * executor.c has the queue and decides how many threads there are, executor_thread.c is the life of
+ * one of them.
+ */
+#ifndef CORE_EXECUTOR_THREAD_H
+#define CORE_EXECUTOR_THREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/executor.h"
+#include "core/list.h"
+#include "core/lock.h"
+#include "core/self.h"
+#include "plat/atomic.h"
+#include "plat/thread.h"
+
+typedef struct exec_thread {
+    plat_thread         thread;  /* (i) */
+    list_link           link;    /* (m) among idle, while idle */
+    self               *me;      /* (m) its record, while idle */
+    exec_task          *current; /* (o) */
+    struct exec_thread *dead;    /* (m) the next one that waits to be joined */
+    bool                is_idle; /* (m) */
+    bool                stop;    /* (m) end at the next look, to be joined by stop() */
+} exec_thread;
+
+/* The executor; there is one. */
+typedef struct exec_state {
+    lock         mu;       /* rank EXECUTOR; guards (m) */
+    exec_task   *first;    /* (m) the queue */
+    exec_task   *last;     /* (m) */
+    list_link    idle;     /* (m) most recently parked first */
+    exec_thread *dead;     /* (m) ended, not joined */
+    exec_thread *spare;    /* (m) memory for one more, so that a torn thread can be replaced */
+    size_t       stack_size; /* (m) */
+    int64_t      idle_ns;  /* (m) how long an idle thread stays */
+    uint32_t     threads;  /* (m) */
+    uint32_t     idle_count; /* (m) */
+    uint32_t     running;  /* (m) neither starting, idle nor asleep in a wait */
+    uint32_t     starting; /* (m) woken or made, not yet running */
+    uint32_t     making;   /* (m) of these, in pthread_create now */
+    uint32_t     queued;   /* (m) */
+    uint32_t     peak;     /* (m) */
+    uint32_t     number;   /* (m) of the next thread's name */
+    uint64_t     ended;    /* (m) tasks that have ended */
+    atom_u32     inside;   /* (a) of the running, those inside a task's own function: a hint */
+} exec_state;
+
+extern exec_state cconc__executor;
+
+/* What a look at the queue asks for, to be done when the lock is free. */
+typedef struct exec_move {
+    exec_thread *wake;
+    bool         start;
+    bool         kick; /* the timer service */
+} exec_move;
+
+/* executor.c: does the queue want one more thread? stuck: it has not moved for a while, count
+ * nobody. Then do it; false if no thread could be made and there is none. */
+exec_move cconc__executor_look_locked(bool stuck);
+bool      cconc__executor_perform(exec_move move);
+
+/* Have the queue looked at in a millisecond. Returns true if the timer service wants a kick. */
+bool cconc__executor_watch_locked(void);
+
+/* Take a task; only if it is wanted or there are no more runners than CPUs. */
+exec_task *cconc__executor_take_locked(bool wanted);
+
+/* executor_thread.c: start a thread that is counted already. Where that fails the watch tries again
+ * as long as something is queued. Returns false if it failed and there is no other thread. */
+bool cconc__executor_thread_start(void);
+
+/* Take t, which was chosen to be woken, off the idle ones. */
+void cconc__executor_thread_unidle_locked(exec_thread *t);
+
+/* Keep t's memory for the next thread, or give it back; NULL is none. */
+void cconc__executor_thread_put_spare(exec_thread *t);
+
+/* All idle threads, chained by dead, told to stop; they count no longer. Then join them. */
+exec_thread *cconc__executor_thread_dismiss_locked(void);
+void         cconc__executor_thread_join(exec_thread *ended);
+
+#endif
