@@ -26,6 +26,7 @@
 #include "core/node.h"
 
 #include "core/must.h"
+#include "core/quiet.h"
 #include "core/waiter.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
@@ -128,6 +129,9 @@ void cconc__node_link(cconc_ctx *ctx)
         ctx->cause = cause_ref(parent->cause);
         ctx->code = parent->code;
         atom_store_rel(&ctx->head.state, state); /* [node.1] rel: the cause */
+        if (deadline) {
+            cconc__timer_unreserve();
+        }
     } else {
         if (node_is_inner(ctx)) {
             list_push_back(&ctx->head.parent->children, &ctx->sibling);
@@ -243,6 +247,7 @@ static void node_end_one_locked(cconc_ctx *ctx, const node_verdict *verdict, nod
         bool last = ref_put(&ctx->refs); /* the timer's */
         CHECK(!last);
         (void)last;
+        cconc__timer_unreserve();
     }
     ctx->cause = cause_ref(verdict->cause);
     ctx->code = verdict->code;
@@ -307,6 +312,7 @@ void cconc__node_end_finish(node_ending *ending)
 {
     batch_wake(&ending->wakes);
     node_run_hooks(ending);
+    cconc__quiet_tell(); /* the last armed timer may have been disarmed */
 }
 
 void cconc__node_end(cconc_ctx *ctx, int err, int code, node_cause *cause)
@@ -378,8 +384,9 @@ size_t cconc__node_watchers(cconc_ctx *ctx)
     return count;
 }
 
-/* Give back what the kind owns. */
-static void node_release(cconc_ctx *ctx)
+/* Give back what the kind owns, and the memory. Returns a binding whose value is to be destroyed
+ * yet: last of all, it is the user's function. */
+static node_value *node_release(cconc_ctx *ctx)
 {
     node_deadline *deadline = node_as_deadline(ctx);
     if (ctx->descriptor) {
@@ -387,26 +394,40 @@ static void node_release(cconc_ctx *ctx)
     }
     CHECK(list_is_empty(&ctx->children) && list_is_empty(&ctx->watchers));
     if (deadline) {
-        cconc__timer_unreserve();
         cconc__cause_unref(deadline->on_time);
     }
     if (ctx->head.kind == NODE_SIGNAL) {
         cconc__cause_unref(LIST_OF(ctx, node_signal, ctx)->on_signal);
     }
-    if (ctx->head.kind == NODE_VALUE) {
-        node_value *binding = LIST_OF(ctx, node_value, ctx);
-        if (binding->destroy) {
-            binding->destroy(binding->value);
-        }
-    }
     cconc__cause_unref(ctx->cause);
-    cconc__alloc_free(ctx);
+    if (ctx->head.kind != NODE_VALUE || !LIST_OF(ctx, node_value, ctx)->destroy) {
+        cconc__alloc_free(ctx);
+        return NULL;
+    }
+    return LIST_OF(ctx, node_value, ctx);
+}
+
+/* Hand released bindings to their destroy functions, each out of the way first: one may end the
+ * thread. */
+static void node_destroy_values(node_value *released)
+{
+    while (released) {
+        node_value *next = released->released;
+        void (*destroy)(void *value) = released->destroy;
+        void *value = released->value;
+        cconc__alloc_free(released);
+        destroy(value);
+        released = next;
+    }
 }
 
 void cconc__node_unref(cconc_ctx *ctx)
 {
+    node_value *first = NULL;
+    node_value **last = &first;
     while (ctx && ref_put(&ctx->refs)) {
         cconc_ctx *parent = ctx->head.parent;
+        node_value *released;
         if (node_is_inner(ctx)) {
             lock_take(&ctx->tree->mu);
             list_remove(&ctx->sibling);
@@ -414,7 +435,12 @@ void cconc__node_unref(cconc_ctx *ctx)
         } else if (ctx->tree) {
             cconc__lock_destroy(&ctx->tree->mu);
         }
-        node_release(ctx);
+        released = node_release(ctx);
+        if (released) {
+            *last = released;
+            last = &released->released;
+        }
         ctx = parent;
     }
+    node_destroy_values(first);
 }

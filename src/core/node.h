@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  * Key  (i) immutable after new  (a) atomic  (m) under the tree's lock  (e node.1) published by that
- *      edge
+ *      edge  (o) only the thread named
  */
 #ifndef CORE_NODE_H
 #define CORE_NODE_H
@@ -77,7 +77,8 @@ typedef struct node_root {
     node_tree tree;
 } node_root;
 
-/* A deadline is a node with a timer, which keeps a reference while it is armed. */
+/* A deadline is a node with a timer, which keeps a reference while it is armed. The timer service
+ * has room for it until it has been armed, and then fired or disarmed. */
 typedef struct node_deadline {
     cconc_ctx   ctx;
     timer       due;
@@ -96,6 +97,7 @@ typedef struct node_value {
     const void *key;                /* (i) */
     void       *value;              /* (i) */
     void (*destroy)(void *value);   /* (i) or NULL */
+    struct node_value *released;    /* (o) of the thread that releases it: the next one */
 } node_value;
 
 /* Something else than a wait that follows the end of a context. */

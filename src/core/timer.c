@@ -41,16 +41,18 @@ static size_t used;          /* (m) */
 static size_t reserved;      /* (m) */
 static size_t room;          /* (m) */
 static uint64_t orders;      /* (m) */
-static timer *firing;        /* (m) whose fire() is running */
+static timer *firing;        /* (m) whose fire() is running; it may be gone */
+static void (*firing_torn)(timer *due); /* (m) its torn() */
 static int64_t sleeps_until = INT64_MIN; /* (m) INT64_MIN = awake, or about to look */
 static self *thread_self;    /* (m) the record of the service's thread, while it runs */
 static parker bell;          /* made once, for good: the thread's own parker is for its callbacks */
-static bool has_bell;        /* (m) */
+static bool has_bell;        /* by the starts of the service, one after the other */
 
+static int timer_make_bell(void);
 static void timer_run(void);
 static void timer_torn(void);
-static service service_of_timers = {.mu = &mu, .name = "cconc-timer", .run = timer_run,
-                                    .torn = timer_torn};
+static service service_of_timers = {.mu = &mu, .name = "cconc-timer", .prepare = timer_make_bell,
+                                    .run = timer_run, .torn = timer_torn};
 
 static bool entry_before(const timer_entry *a, const timer_entry *b)
 {
@@ -129,6 +131,7 @@ static int64_t timer_fire_due_locked(void)
         }
         heap_remove_locked(0);
         firing = due;
+        firing_torn = due->torn;
         lock_leave(&mu);
         due->fire(due); /* looked at anew: the heap, state */
         lock_take(&mu);
@@ -155,31 +158,30 @@ static void timer_run(void)
     lock_leave(&mu);
 }
 
-/* fire() has ended the service's thread. */
+/* A user's function has ended the service's thread from inside fire(). */
 static void timer_torn(void)
 {
+    void (*torn)(timer *due);
     timer *due;
     lock_take(&mu);
     due = firing;
+    torn = firing_torn;
     lock_leave(&mu);
-    CHECK(due && due->torn);
-    due->torn(due);
+    if (torn) {
+        torn(due);
+    }
     lock_take(&mu);
     firing = NULL;
     lock_leave(&mu);
 }
 
-/* Make the bell, once. Returns 0 or ENOMEM. */
+/* Before the first thread starts. Returns 0 or ENOMEM. */
 static int timer_make_bell(void)
 {
-    int err = 0;
-    lock_take(&mu);
-    if (!has_bell) {
-        err = cconc__parker_init(&bell);
-        has_bell = !err;
+    if (!has_bell && cconc__parker_init(&bell) == 0) {
+        has_bell = true;
     }
-    lock_leave(&mu);
-    return err ? ENOMEM : 0;
+    return has_bell ? 0 : ENOMEM;
 }
 
 /* Grow the heap to hold one more. Returns 0 or ENOMEM. */
@@ -224,10 +226,7 @@ static int timer_reserve_room(void)
 
 int cconc__timer_reserve(void)
 {
-    int err = timer_make_bell();
-    if (!err) {
-        err = timer_reserve_room();
-    }
+    int err = timer_reserve_room();
     if (!err) {
         err = cconc__service_start(&service_of_timers);
         if (err) {
@@ -319,6 +318,10 @@ int cconc__timer_stop(void)
     if (used > 0 || firing || found == SERVICE_STARTING || found == SERVICE_STOPPING) {
         lock_leave(&mu);
         return EBUSY;
+    }
+    if (reserved > 0) {
+        lock_leave(&mu);
+        return 0; /* whoever has room may arm, and could not start a thread then */
     }
     if (found == SERVICE_RUNNING) {
         service_of_timers.state = SERVICE_STOPPING;

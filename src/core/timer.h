@@ -11,7 +11,7 @@
 typedef struct timer {
     size_t place;                    /* (m) place in the heap + 1, 0 = not armed */
     void (*fire)(struct timer *due); /* (i) called on the service's thread, under no lock */
-    void (*torn)(struct timer *due); /* (i) called if fire has ended its thread; NULL = it never */
+    void (*torn)(struct timer *due); /* (i) called if fire has ended its thread; NULL = no need */
 } timer;
 
 /* Make room for one more timer and see that the service runs; undo the room. Arming then needs no
@@ -24,14 +24,15 @@ void cconc__timer_unreserve(void);
 bool cconc__timer_arm(timer *due, int64_t due_ns);
 void cconc__timer_kick(void);
 
-/* Take due back. Returns true if it will not fire; false if it was not armed, fires or has
- * fired. */
+/* Take due back. Returns true if it will not fire; false if it was not armed, fires or has fired.
+ * Whoever did so calls cconc__quiet_tell once it holds no lock. */
 bool cconc__timer_disarm(timer *due);
 
 /* Give the number of armed timers. */
 size_t cconc__timer_armed(void);
 
-/* End and join the service's thread if no timer is armed. Returns 0, or EBUSY. */
+/* End and join the service's thread, unless there is room for a timer that may be armed yet.
+ * Returns 0, or EBUSY if one is armed. */
 int cconc__timer_stop(void);
 
 /* Tell whether the calling thread is the service's. */

@@ -9,6 +9,7 @@
  *                +--the context ends--> FIRED --fn has returned--> DONE
  * Invariants  I1 QUEUED is left once, under the tree's lock: by one stop, or by the end.
  *             I2 While FIRED the registration has a reference of its own.
+ *             I3 The timer service has room for it until it is stopped or handed on.
  * Locks       The tree's: leaving QUEUED. The lot's: DONE and those who wait for it.
  * Ordering    after.1  after_finish(): store rel -> cconc_after_stop_wait(): load acq   fn's
  *                      effects
@@ -44,7 +45,6 @@ struct cconc_after {
 static void after_unref(cconc_after *after)
 {
     if (ref_put(&after->refs)) {
-        cconc__timer_unreserve();
         cconc__node_unref(after->ctx);
         cconc__alloc_free(after);
     }
@@ -80,6 +80,7 @@ static void after_run(exec_task *task)
 static void after_due(timer *due)
 {
     cconc_after *after = LIST_OF(due, cconc_after, due);
+    cconc__timer_unreserve();
     if (cconc__executor_submit(&after->task) != 0) {
         after_run(&after->task);
     }
@@ -171,6 +172,9 @@ bool cconc_after_stop(cconc_after *after)
         atom_store_rlx(&after->state, AFTER_STOPPED); /* rlx: read by others for FIRED alone */
     }
     lock_leave(&after->ctx->tree->mu);
+    if (stopped) {
+        cconc__timer_unreserve();
+    }
     return stopped;
 }
 

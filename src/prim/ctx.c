@@ -74,6 +74,7 @@ int cconc_ctx_with_cancel(cconc_ctx *parent, cconc_ctx **out_ctx)
 static void ctx_on_time(timer *due)
 {
     node_deadline *deadline = LIST_OF(due, node_deadline, due);
+    cconc__timer_unreserve();
     cconc__node_end_on_time(&deadline->ctx);
     cconc__node_unref(&deadline->ctx);
 }

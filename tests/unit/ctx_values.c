@@ -8,6 +8,11 @@
  */
 #include "ctx_help.h"
 
+#include "core/waiter.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
 static char key_a;
 static char key_b;
 
@@ -170,9 +175,64 @@ static void ctx_value_that_was_not_taken_stays_the_callers(void **state)
     assert_int_equal(d.count, 0);
 }
 
+struct last_hold {
+    node_hook   hook; /* first: the calls get it back */
+    cconc_ctx  *value;
+    cconc_ctx  *ctx;
+    atomic_int  destroyed;
+    atomic_bool over;
+};
+
+static void hold_ended_locked(node_hook *hook)
+{
+    (void)hook;
+}
+
+/* On the timer service's thread: drop all but the reference that the service itself has. */
+static void hold_ended(node_hook *hook)
+{
+    struct last_hold *hold = (struct last_hold *)(void *)hook;
+    SUPPORT_CHECK(!cconc__node_unwatch(hold->ctx, &hook->node));
+    cconc_ctx_free(hold->ctx);
+    cconc_ctx_free(hold->value);
+}
+
+static void destroy_and_exit(void *arg)
+{
+    struct last_hold *hold = arg;
+    atomic_fetch_add(&hold->destroyed, 1);
+    atomic_store(&hold->over, true);
+    pthread_exit(NULL);
+}
+
+static void ctx_value_whose_destroy_ends_the_timer_thread_leaves_it_working(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        struct last_hold hold = {.over = false};
+        cconc_ctx *outer = make_cancel(NULL);
+        hold.value = make_value(outer, &ctx_mark, NULL);
+        cconc_ctx_free(hold.value);
+        assert_int_equal(cconc_ctx_with_value(outer, &ctx_mark, &hold, destroy_and_exit,
+                                              &hold.value), 0);
+        hold.ctx = make_timeout(hold.value, 50 * CCONC_MS);
+        wait_node_init(&hold.hook.node, NULL, NULL, 0);
+        hold.hook.ended_locked = hold_ended_locked;
+        hold.hook.ended = hold_ended;
+        assert_true(cconc__node_watch(hold.ctx, &hold.hook.node));
+        until(atomic_load(&hold.over));
+        cconc_ctx *later = make_timeout(outer, CCONC_MS); /* the service goes on */
+        until(cconc_ctx_err(later) == ETIMEDOUT);
+        assert_int_equal(atomic_load(&hold.destroyed), 1);
+        cconc_ctx_free(later);
+        cconc_ctx_free(outer);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
+        UNIT_TEST(ctx_value_whose_destroy_ends_the_timer_thread_leaves_it_working),
         UNIT_TEST(ctx_value_gives_the_nearest_binding),
         UNIT_TEST(ctx_null_value_hides_an_outer_one),
         UNIT_TEST(ctx_keys_compare_by_address),

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,6 +160,74 @@ static void process_shutdown_joins_every_library_thread(void **state)
         assert_int_equal(support_live_blocks(), 0);
     }
     assert_int_equal(cconc_shutdown(NULL), 0);
+}
+
+static void note_run(void *arg)
+{
+    atomic_store((atomic_bool *)arg, true);
+}
+
+/* A registration may need the timer service when nothing can fail any more. */
+static void process_shutdown_leaves_a_registered_after_func_working(void **state)
+{
+    (void)state;
+    atomic_bool ran = false;
+    cconc_ctx *ctx = make_cancel(NULL);
+    cconc_after *after;
+    assert_int_equal(cconc_ctx_after_func(ctx, note_run, &ran, &after), 0);
+    assert_int_equal(cconc_shutdown(NULL), 0);
+    assert_false(atomic_load(&ran));
+    support_fail_thread(1, true);
+    cconc_ctx_cancel(ctx);
+    until(atomic_load(&ran));
+    cconc_after_free(after);
+    support_fail_end();
+    cconc_ctx_free(ctx);
+    assert_int_equal(cconc_shutdown(NULL), 0);
+    until(count_threads("cconc-") == 0);
+}
+
+/* Contexts that are done need no timer any more, though they still have a handle. */
+static void process_shutdown_joins_all_beside_contexts_that_are_done(void **state)
+{
+    (void)state;
+    cconc_ctx *parent = make_cancel(NULL);
+    cconc_ctx *fired = make_timeout(parent, CCONC_MS);
+    cconc_ctx *cancelled = make_timeout(parent, FAR_NS);
+    until(cconc_ctx_err(fired) != 0);
+    cconc_ctx_cancel(parent);
+    cconc_ctx *born_done = make_timeout(parent, FAR_NS);
+    assert_int_equal(cconc_shutdown(NULL), 0);
+    until(count_threads("cconc-") == 0);
+    cconc_ctx_free(fired);
+    cconc_ctx_free(cancelled);
+    cconc_ctx_free(born_done);
+    cconc_ctx_free(parent);
+}
+
+static void shut_down_now(void *arg, size_t index)
+{
+    atomic_bool *begun = arg;
+    (void)index;
+    atomic_store(begun, true);
+    SUPPORT_CHECK(cconc_shutdown(NULL) == 0);
+}
+
+static void process_shutdown_ends_when_the_last_deadline_is_cancelled(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        atomic_bool begun = false;
+        cconc_ctx *ctx = make_timeout(NULL, FAR_NS);
+        struct support_threads *threads = support_threads_start(1, shut_down_now, &begun);
+        until(atomic_load(&begun));
+        for (int i = 0; i < round; i++) {
+            sched_yield(); /* it comes to wait at some time in these */
+        }
+        cconc_ctx_cancel(ctx);
+        support_threads_join(threads);
+        cconc_ctx_free(ctx);
+    }
 }
 
 static void process_shutdown_waits_for_what_runs(void **state)
@@ -396,6 +465,9 @@ int main(int argc, char **argv)
         UNIT_TEST(process_names_its_threads_and_blocks_their_signals),
         UNIT_TEST(process_leaves_mask_and_name_of_the_caller_alone),
         UNIT_TEST(process_shutdown_joins_every_library_thread),
+        UNIT_TEST(process_shutdown_leaves_a_registered_after_func_working),
+        UNIT_TEST(process_shutdown_joins_all_beside_contexts_that_are_done),
+        UNIT_TEST(process_shutdown_ends_when_the_last_deadline_is_cancelled),
         UNIT_TEST(process_shutdown_waits_for_what_runs),
         UNIT_TEST(process_shutdown_that_gave_up_has_stopped_nothing),
         UNIT_TEST(process_shutdown_may_be_called_by_many_at_once),
