@@ -143,7 +143,7 @@ run_asan() {
     test_arguments=(--timeout-multiplier 2)
     local common=halt_on_error=1:abort_on_error=1
     ASAN_OPTIONS=$common:allocator_may_return_null=1:detect_stack_use_after_return=1 \
-        UBSAN_OPTIONS=$common:print_stacktrace=1 \
+        UBSAN_OPTIONS=$common:print_stacktrace=1 TREESUM_SLOWNESS=4 \
         run_tests asan build/asan "unit stress examples"
 }
 
@@ -160,7 +160,7 @@ run_tsan() {
     setup_arguments=(-Db_sanitize=thread -Db_lundef=false -Dchecked=true)
     test_arguments=(--timeout-multiplier 2)
     TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1 \
-        run_tests tsan build/tsan "unit stress examples" "${wrapper[@]}"
+        TREESUM_SLOWNESS=4 run_tests tsan build/tsan "unit stress examples" "${wrapper[@]}"
 }
 
 run_clang() {

@@ -7,7 +7,8 @@
  * Invariants  I1 A signal is hooked exactly while an added watch has it.
  *             I2 An added watch's context has a handle, and so its memory.
  *             I3 While a watch is added or about to be, the service is not stopped.
- * Locks       mu, rank SIGNAL: the list and the hooks. Contexts are ended with no lock held.
+ * Locks       mu, rank SIGNAL: the list, the hooks, what the hooks hear. Contexts are ended with no
+ *             lock held.
  * Ordering    heard.1  sigwatch_tell(): store rel -> cconc_ctx_signal(): load acq   the number,
  *                      before the context is seen to have ended
  * Lifetime    Whatever is about to be ended is kept by a reference taken under mu.
@@ -75,10 +76,12 @@ static void sigwatch_deliver(int number)
     }
 }
 
-static bool sigwatch_goes_on(void)
+/* Note what arrived, and tell whether to go on. */
+static bool sigwatch_collect(void)
 {
     bool on;
     lock_take(&mu);
+    cconc__signal_collect();
     on = service_of_signals.state != SERVICE_STOPPING;
     lock_leave(&mu);
     return on;
@@ -87,17 +90,19 @@ static bool sigwatch_goes_on(void)
 static void sigwatch_run(void)
 {
     self *me = self_get();
+    bool on;
     lock_take(&mu);
     thread_self = me;
     lock_leave(&mu);
-    while (sigwatch_goes_on()) {
+    do {
         cconc__signal_await(&fd);
+        on = sigwatch_collect();
         for (int number = 1; number < PLAT_SIGNAL_END; number++) {
             if (cconc__signal_take(number)) {
                 sigwatch_deliver(number);
             }
         }
-    }
+    } while (on);
     lock_take(&mu);
     thread_self = NULL;
     lock_leave(&mu);

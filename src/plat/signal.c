@@ -9,6 +9,7 @@
  *             I2 The handler keeps errno.
  *             I3 The thread that waits never runs a handler that is not ours (Linux).
  * Locks       None; all but take and await are serialised by the caller, the handler takes no lock.
+ *             Collect is among these, so that no signal is read that was unhooked before.
  * Ordering    sig.1  cconc__signal_close(), cconc__signal_exit_remove(): store sc,
  *                    signal_quiesce(): load sc    signal_note(): add sc, load sc, sub sc
  *                    forbids: the handler uses what is closed or given back afterwards
@@ -143,9 +144,13 @@ static void pending_update(int number, bool on)
 
 void cconc__signal_await(plat_fd *fd)
 {
+    cconc__fd_await(fd, pending);
+}
+
+void cconc__signal_collect(void)
+{
     int saved = errno;
     struct signalfd_siginfo info;
-    cconc__fd_await(fd, pending);
     while (read(pending, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         signal_note((int)info.ssi_signo);
     }
@@ -180,6 +185,11 @@ void cconc__signal_await(plat_fd *fd)
         }
     }
     cconc__fd_await(fd, -1);
+}
+
+/* They came to the handler while await let them in. */
+void cconc__signal_collect(void)
+{
 }
 #endif
 

@@ -34,8 +34,10 @@ int cconc__signal_open(const plat_fd *fd);
 /* No longer, and wait until no handler still could. */
 void cconc__signal_close(void);
 
-/* Wait until fd is raised or a signal arrives; for the one thread that hears of them. */
+/* Wait until fd is raised or a signal arrives; for the one thread that hears of them. Then note
+ * what arrived though all threads block it. */
 void cconc__signal_await(plat_fd *fd);
+void cconc__signal_collect(void);
 
 /* Note arrivals of number, keeping its disposition; undo that. Returns 0 or EINVAL. */
 int  cconc__signal_hook(int number);

@@ -6,13 +6,16 @@
  *             direction's word, copies, and stamps the slot for the other direction. That anybody
  *             waits is a flag in the same word, so taking the slot and learning that somebody must
  *             be woken are one step: no fence between a store and a load is needed.
- * Picture     cap 4, after 6 sends and 3 receives; a stamp is the position whose turn it is, * =
- *             full slot        0        1        2        3 stamp    [ 4* ]   [ 5* ]   [ 6  ]   [
- *             3* ] word[CHAN_RECV] -> 3       word[CHAN_SEND] -> 6 A sleeper and a peer, on the one
- *             word:
+ * Picture     capacity 4, after 6 sends and 3 receives; a stamp is the position whose turn it is,
+ *             * = full
+ *               slot       0      1      2      3
+ *               stamp    [ 4* ] [ 5* ] [ 6  ] [ 3* ]
+ *                                        ^      ^
+ *                       word[CHAN_SEND] = 6     word[CHAN_RECV] = 3
+ *             A sleeper sets its flag in the word that its peer moves:
  *               the sleeper's or comes first: the peer's move finds the flag, and wakes.
- *               the peer's move comes first: the sleeper's or finds the position moved, and tries
- *               again.
+ *               the peer's move comes first:  the sleeper's or finds the position moved, and tries
+ *                                             again.
  * Invariants  I1 word[CHAN_SEND] is between word[CHAN_RECV] and one lap further.
  *             I2 Once CHAN_CLOSED is set, word[CHAN_SEND] keeps its position.
  *             I3 While CHAN_DIRECT is set in a word, its position moves under mu alone.

@@ -4,11 +4,10 @@
  * Idea        Look at all cases, fire one that is ready; else queue one node a case, all of one
  *             waiter, sleep, leave all queues, and finish the case that was claimed. Case by case
  *             this knows only the seam of core/waitable.h.
- * Picture     look twice --none ready, no version changed--> queue all, in order of address -->
- *             park
- *                 |  ^                                              | ready meanwhile           |
- *                 |  +----------------- told READY, or withdrawn ---+---------------------------+
- *                 +-- fire one of the ready                         claimed: finish that case --+
+ * Picture     look twice --none ready, no version changed--> queue all, by address --> park
+ *                 |  ^                                            | ready meanwhile        |
+ *                 |  +----------------- told READY, or withdrawn -+------------------------+
+ *                 +-- fire one of the ready                       claimed: finish that case
  * Invariants  I1 A first look that finds no case ready and a second that finds the same versions
  *                mean that none was ready at any moment between the two looks.
  *             I2 Nodes are queued in order of object address, so of two selects that find each
