@@ -66,7 +66,7 @@ void cconc_executor_read(cconc_executor_stats *out_stats)
 /* The watch of the executor may be armed although it has nothing left to watch: it is no work. */
 static bool process_is_busy(void)
 {
-    return cconc__executor_is_busy() || cconc__timer_armed() > 0 || cconc__sigwatch_is_busy();
+    return cconc__executor_is_busy() || cconc__timer_is_busy() || cconc__sigwatch_is_busy();
 }
 
 static bool process_is_service(void)

@@ -206,13 +206,15 @@ static int timer_grow(size_t want)
     return 0;
 }
 
-static int timer_reserve_room(void)
+/* Take room for one; *out_runs tells whether the service runs. */
+static int timer_reserve_room(bool *out_runs)
 {
     for (;;) {
         size_t want;
         lock_take(&mu);
         if (reserved < room) {
             reserved++;
+            *out_runs = service_of_timers.state == SERVICE_RUNNING;
             lock_leave(&mu);
             return 0;
         }
@@ -226,8 +228,9 @@ static int timer_reserve_room(void)
 
 int cconc__timer_reserve(void)
 {
-    int err = timer_reserve_room();
-    if (!err) {
+    bool runs;
+    int err = timer_reserve_room(&runs);
+    if (!err && !runs) {
         err = cconc__service_start(&service_of_timers);
         if (err) {
             cconc__timer_unreserve();
@@ -278,6 +281,30 @@ bool cconc__timer_disarm(timer *due)
     return armed;
 }
 
+bool cconc__timer_is_armed(timer *due)
+{
+    bool armed;
+    lock_take(&mu);
+    armed = due->place != 0;
+    lock_leave(&mu);
+    return armed;
+}
+
+static bool timer_is_busy_locked(void)
+{
+    cconc__lock_assert_held(&mu);
+    return firing || (used > 0 && heap[0].due_ns != PLAT_NEVER);
+}
+
+bool cconc__timer_is_busy(void)
+{
+    bool busy;
+    lock_take(&mu);
+    busy = timer_is_busy_locked();
+    lock_leave(&mu);
+    return busy;
+}
+
 size_t cconc__timer_armed(void)
 {
     size_t count;
@@ -315,7 +342,7 @@ int cconc__timer_stop(void)
     service_state found;
     lock_take(&mu);
     found = service_of_timers.state;
-    if (used > 0 || firing || found == SERVICE_STARTING || found == SERVICE_STOPPING) {
+    if (timer_is_busy_locked() || found == SERVICE_STARTING || found == SERVICE_STOPPING) {
         lock_leave(&mu);
         return EBUSY;
     }

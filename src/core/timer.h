@@ -28,8 +28,14 @@ void cconc__timer_kick(void);
  * Whoever did so calls cconc__quiet_tell once it holds no lock. */
 bool cconc__timer_disarm(timer *due);
 
+/* Tell whether due is armed: not so any more while it fires. */
+bool cconc__timer_is_armed(timer *due);
+
 /* Give the number of armed timers. */
 size_t cconc__timer_armed(void);
+
+/* Tell whether a timer fires, or is armed and due some day. */
+bool cconc__timer_is_busy(void);
 
 /* End and join the service's thread, unless there is room for a timer that may be armed yet.
  * Returns 0, or EBUSY if one is armed. */

@@ -353,8 +353,15 @@ static void timer_service_is_not_stopped_while_a_timer_is_armed_or_fires(void **
     (void)state;
     assert_int_equal(cconc__timer_stop(), 0);
     reserve(2);
-    alarm_arm(&alarm, CCONC_NEVER);
+    alarm_arm(&alarm, cconc_clock_after(60 * CCONC_SECOND));
+    assert_true(cconc__timer_is_armed(&alarm.due));
+    assert_true(cconc__timer_is_busy());
     assert_int_equal(cconc__timer_stop(), EBUSY);
+    assert_true(cconc__timer_disarm(&alarm.due));
+    assert_false(cconc__timer_is_armed(&alarm.due));
+    alarm_arm(&alarm, CCONC_NEVER); /* nothing to do, but the thread stays for it */
+    assert_false(cconc__timer_is_busy());
+    assert_int_equal(cconc__timer_stop(), 0);
     assert_true(cconc__timer_disarm(&alarm.due));
     holder_start(&holder);
     assert_int_equal(cconc__timer_stop(), EBUSY);
