@@ -3,7 +3,7 @@
  *
  * Model     One clock that never goes back and that no change of the wall clock touches. A deadline
  *           is a reading of it. It counts sleep of the machine as CLOCK_MONOTONIC does.
- * Example   int64_t until_ns = cconc_clock_after(50 * CCONC_MS);   (examples/select_ticker_loop.c)
+ * Example   int64_t until_ns = cconc_clock_after(50 * CCONC_MS);   (examples/ctx_deadline.c)
  * Lifetime  none
  * Threads   Every function, any thread, any time.
  * Blocking  none

@@ -57,10 +57,15 @@ typedef struct wait_ops {
 
     /* Keep the object's memory, or no longer; NULL where the user must. */
     void (*keep)(const wait_case *c, bool on);
+
+    /* The wait has ended on time: leave the queue, and fire if that was c's time and c's turn.
+     * Returns the code, or EAGAIN. NULL = c has no time. */
+    int (*on_time)(wait_case *c);
 } wait_ops;
 
 extern const wait_ops cconc__chan_send_ops;
 extern const wait_ops cconc__chan_recv_ops;
 extern const wait_ops cconc__ctx_done_ops;
+extern const wait_ops cconc__expiry_ops;
 
 #endif

@@ -25,7 +25,8 @@ typedef struct wait_node {
     struct waiter *w;        /* (i) whose; NULL = a hook on a context, see node.h */
     void          *elem;     /* (i) where an element comes from or goes to; what a grant carries */
     union {
-        const void *key;      /* (i) lot: the object waited for; group: of whose task */
+        const void *key;      /* (i) lot: the object waited for; group: of whose task; expiry:
+                               * itself if stop ends the wait */
         int64_t     since_ns; /* (i) buffered channel: when the wait began */
     };
     uint32_t       index;    /* (i) case of a select, 0 elsewhere */

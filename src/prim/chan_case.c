@@ -89,6 +89,6 @@ static void recv_dequeue(wait_case *c)
 }
 
 const wait_ops cconc__chan_send_ops = {send_is_right, send_is_ready, send_try, send_enqueue,
-                                       send_dequeue,  NULL};
+                                       send_dequeue,  NULL,          NULL};
 const wait_ops cconc__chan_recv_ops = {recv_is_right, recv_is_ready, recv_try, recv_enqueue,
-                                       recv_dequeue,  NULL};
+                                       recv_dequeue,  NULL,          NULL};

@@ -139,4 +139,4 @@ static void done_keep(const wait_case *c, bool on)
 }
 
 const wait_ops cconc__ctx_done_ops = {done_is_right, done_is_ready, done_try, done_enqueue,
-                                      done_dequeue,  done_keep};
+                                      done_dequeue,  done_keep,     NULL};

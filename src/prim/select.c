@@ -67,6 +67,18 @@ cconc_select_case cconc_select_until(int64_t deadline_ns)
     return made;
 }
 
+cconc_select_case cconc_select_timer(cconc_timer *t, int64_t *out_due_ns)
+{
+    cconc_select_case made = {CCONC_SELECT_TIMER, 0, t, NULL, out_due_ns, 0};
+    return made;
+}
+
+cconc_select_case cconc_select_ticker(cconc_ticker *ticker, int64_t *out_due_ns)
+{
+    cconc_select_case made = {CCONC_SELECT_TICKER, 0, ticker, NULL, out_due_ns, 0};
+    return made;
+}
+
 /* Translate one case. Returns 0, or EINVAL for what cannot be right. */
 static int select_translate(select_run *run, const cconc_select_case *given, size_t i)
 {
@@ -83,6 +95,11 @@ static int select_translate(select_run *run, const cconc_select_case *given, siz
         return 0;
     case CCONC_SELECT_DONE:
         c->ops = cconc__node_can_end(given->object) ? &cconc__ctx_done_ops : NULL;
+        return 0;
+    case CCONC_SELECT_TIMER:
+    case CCONC_SELECT_TICKER:
+        c->ops = given->object ? &cconc__expiry_ops : NULL;
+        c->node.elem = given->recv_elem;
         return 0;
     case CCONC_SELECT_UNTIL:
         c->due_ns = given->deadline_ns;
@@ -192,6 +209,21 @@ static wait_queued select_enqueue_all(select_run *run, waiter *w)
     return WAIT_QUEUED;
 }
 
+/* The wait has ended on time: fire the case whose time it was, if that is not an until case. */
+static int select_on_time(select_run *run)
+{
+    int err = EAGAIN;
+    for (size_t i = 0; i < run->live && err == EAGAIN; i++) {
+        wait_case *c = &run->cases[run->order[i]];
+        if (c->ops->on_time) {
+            c->is_queued = false;
+            run->fired = run->order[i];
+            err = c->ops->on_time(c);
+        }
+    }
+    return err;
+}
+
 /* Finish what the claim on w says, and leave all queues. Returns EAGAIN if nothing fired yet. */
 static int select_settle(select_run *run, const waiter *w, wait_queued queued)
 {
@@ -207,6 +239,9 @@ static int select_settle(select_run *run, const waiter *w, wait_queued queued)
     case CLAIM_CANCEL:
         err = run->cases[index].ops->try_fire(&run->cases[index]);
         run->fired = index;
+        break;
+    case CLAIM_TIMEOUT:
+        err = select_on_time(run);
         break;
     default:
         err = queued == WAIT_FIRED ? 0 : EAGAIN;

@@ -22,6 +22,8 @@ static const struct bench_cell *const files[] = {
     bench_waitgroup,
     bench_group,
     bench_ctx,
+    bench_ticker,
+    bench_timer,
 };
 
 void bench_check(int code, const char *call)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# select_ticker_loop.sh - work, ticks and the stop are all served by one select
+# ticker_loop.sh - work, ticks and the stop are all served by one select
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/lib.sh"
 

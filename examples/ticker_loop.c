@@ -1,9 +1,10 @@
-/* select_ticker_loop.c - a loop that works, ticks at a fixed rate, and can be stopped.
+/* ticker_loop.c - a loop that works, ticks at a fixed rate, and can be stopped.
  * SPDX-License-Identifier: MIT
  *
  * Pattern  One select over the work, the next tick and the stop. The ticks lie on a grid, start +
  *          k * period; of the cases that are ready each has the same chance, so steady work starves
- *          neither the ticks nor the stop.
+ *          neither the ticks nor the stop. A loop with nothing but ticks needs no select: while
+ *          (cconc_ticker_wait(ticker, ctx, NULL) == 0) ends with ctx, or with cconc_ticker_stop().
  * Mistake  Sleeping for a period after the work drifts by the time that the work takes, and nothing
  *          ends such a sleep: the program hangs at exit, or dies with a beat half written.
  */
@@ -14,9 +15,8 @@
 
 enum { JOBS = 10, BEATS = 3 };
 
-static const int64_t period_ns = 10 * CCONC_MS;
-
 struct heart {
+    cconc_ticker *ticker;
     cconc_chan *jobs;  /* of int */
     cconc_chan *beats; /* elements of size 0: a beat carries nothing */
     int beats_lost;    /* ticks that came before the last beat was taken; at most one waits */
@@ -28,11 +28,10 @@ static int heart_loop(cconc_ctx *ctx, void *arg)
     enum { WORK, TICK, STOP, CASES };
     struct heart *heart = arg;
     cconc_chan *jobs = heart->jobs;
-    int64_t due_ns = cconc_clock_after(period_ns);
     int job = 0;
     for (;;) {
         const cconc_select_case cases[CASES] = {[WORK] = cconc_select_recv(jobs, &job),
-                                                [TICK] = cconc_select_until(due_ns),
+                                                [TICK] = cconc_select_ticker(heart->ticker, NULL),
                                                 [STOP] = cconc_select_done(ctx)};
         size_t fired = STOP;
         int err = cconc_select(cases, CASES, 0, &fired);
@@ -41,9 +40,6 @@ static int heart_loop(cconc_ctx *ctx, void *arg)
         }
         if (fired == TICK) {
             heart->beats_lost += cconc_chan_try_send(heart->beats, NULL) == EAGAIN;
-            while (due_ns <= cconc_clock_now()) {
-                due_ns += period_ns; /* ticks that are over are left out, not made up for */
-            }
         } else if (err) {
             jobs = NULL; /* closed, so it would fire for ever; NULL switches the case off */
         } else {
@@ -76,17 +72,19 @@ int main(void)
     struct heart heart = {.jobs_done = 0};
     cconc_group *group = NULL;
     if (cconc_chan_new(sizeof(int), 0, &heart.jobs) || cconc_chan_new(0, 1, &heart.beats) ||
+        cconc_ticker_new(10 * CCONC_MS, NULL, &heart.ticker) ||
         cconc_group_new(NULL, NULL, &group)) {
-        fprintf(stderr, "select_ticker_loop: no memory\n");
+        fprintf(stderr, "ticker_loop: no memory\n");
         return 1;
     }
     int err = drive(group, &heart);
     if (err) {
-        fprintf(stderr, "select_ticker_loop: %s\n", cconc_strerror(err));
+        fprintf(stderr, "ticker_loop: %s\n", cconc_strerror(err));
     } else {
         printf("stopped, %d of %d jobs done\n", heart.jobs_done, JOBS);
     }
     cconc_group_free(group);
+    cconc_ticker_free(heart.ticker);
     cconc_chan_free(heart.beats);
     cconc_chan_free(heart.jobs);
     cconc_shutdown(NULL);
