@@ -9,6 +9,9 @@
 #           tsan    unit, stress, examples with ThreadSanitizer, checks on (build/tsan)
 # --full    adds the layers
 #           one-cpu             unit and stress of build/ pinned to one processor
+#           hogs                unit and stress of build/ beside two programs that only compute
+#           valgrind            unit and stress of build/ under memcheck, leaks included
+#           helgrind            unit and stress of build/, its lock orders and calls of pthreads
 #           clang-14 clang-19   unit, stress and examples with that compiler, checks on
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
 # each stress test runs, in milliseconds.
@@ -20,7 +23,7 @@ usage() {
 }
 
 layers=(unit stress examples lint install asan tsan)
-full_layers=(one-cpu clang-14 clang-19)
+full_layers=(one-cpu hogs valgrind helgrind clang-14 clang-19)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -80,7 +83,7 @@ configure_and_build() {
 
 # count_results FOLDER: prints passed, failed and skipped as meson's log of the last run has them.
 count_results() {
-    python3 - "$1/meson-logs/testlog.json" <<'PYTHON'
+    python3 - "$1"/meson-logs/testlog*.json <<'PYTHON' # the name ends in that of a wrapper
 import json
 import sys
 
@@ -112,7 +115,7 @@ run_tests() {
         add_row "$layer" 0 1 $((SECONDS - start)) "the build failed, see build/$layer.log"
         return
     fi
-    rm -f "$folder/meson-logs/testlog.json"
+    rm -f "$folder"/meson-logs/testlog*.json
     "$@" meson test -C "$folder" --no-rebuild --print-errorlogs "${arguments[@]}" \
         "${test_arguments[@]}"
     read -r passed failed skipped < <(count_results "$folder")
@@ -163,13 +166,26 @@ run_tsan() {
         TREESUM_SLOWNESS=4 run_tests tsan build/tsan "unit stress examples" "${wrapper[@]}"
 }
 
-run_clang() {
+# can_have LAYER PROGRAM: is PROGRAM, or the package of that name, there? Else the layer is skipped.
+can_have() {
     missing_packages=()
-    need "$1" command -v "$1"
+    need "$2" command -v "$2"
     if ! (install_missing_packages "build/$1.packages.log") 2>/dev/null; then
-        skip_layer "$1" "not installed, and apt-get cannot install it"
-        return
+        skip_layer "$1" "$2 is not installed, and apt-get cannot install it"
+        return 1
     fi
+}
+
+# What valgrind runs is slow, one thread at a time; a stress test is over after a few rounds.
+run_valgrind() {
+    can_have "$1" valgrind || return
+    setup_arguments=()
+    test_arguments=(--timeout-multiplier 20 --no-suite measured --wrap "$2")
+    STRESS_MS=500 run_tests "$1" build "unit stress"
+}
+
+run_clang() {
+    can_have "$1" "$1" || return
     setup_arguments=(-Dchecked=true)
     test_arguments=()
     CC=$1 run_tests "$1" "build/$1" "unit stress examples"
@@ -180,6 +196,10 @@ run_layer() {
     asan) run_asan ;;
     tsan) run_tsan ;;
     one-cpu) run_plain one-cpu "unit stress" taskset -c 0 ;;
+    hogs) run_plain hogs "unit stress" bash tests/support/beside_hogs.sh ;;
+    valgrind) run_valgrind valgrind "valgrind -q --error-exitcode=99 --leak-check=full \
+        --errors-for-leak-kinds=definite --max-threads=4000 --fair-sched=yes" ;;
+    helgrind) run_valgrind helgrind "python3 $PWD/tests/support/helgrind.py" ;;
     clang-*) run_clang "$1" ;;
     *) run_plain "$1" ;;
     esac

@@ -7,6 +7,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,7 +112,7 @@ static void read_all(int fd, char *out_text, size_t size)
 
 int support_run_child(const char *name, char *out_text, size_t size)
 {
-    char program[] = "/proc/self/exe";
+    char program[PATH_MAX] = {0};
     char option[] = CHILD_OPTION;
     char part[64];
     char *argv[] = {program, option, part, NULL};
@@ -120,6 +121,8 @@ int support_run_child(const char *name, char *out_text, size_t size)
     pid_t pid;
     int status;
     snprintf(part, sizeof(part), "%s", name);
+    /* The name, not the link: under valgrind that is valgrind. */
+    SUPPORT_CHECK(readlink("/proc/self/exe", program, sizeof(program) - 1) > 0);
     SUPPORT_CHECK(posix_spawn_file_actions_init(&actions) == 0);
     if (out_text) {
         SUPPORT_CHECK(size > 0 && pipe(ends) == 0);

@@ -315,9 +315,9 @@ static void node_expire_ends_the_owner_of_the_deadline_and_no_other(void **state
     struct holder holder;
     (void)state;
     holder_start(&holder);
-    int64_t deadline_ns = cconc_clock_after(2 * CCONC_MS);
     cconc_ctx *root = make_cancel(NULL);
     cconc_ctx *outer = make_deadline(root, cconc_clock_after(FAR_NS));
+    int64_t deadline_ns = cconc_clock_after(50 * CCONC_MS); /* far enough to be made before it */
     cconc_ctx *owner = make_deadline(outer, deadline_ns);
     cconc_ctx *inner = make_cancel(owner);
     cconc_ctx *later = make_deadline(inner, cconc_clock_after(FAR_NS)); /* owner's is earlier */
