@@ -8,10 +8,10 @@
 #include <cconc/chan.h>
 #include <cconc/clock.h>
 #include <cconc/ctx.h>
+#include <cconc/flight.h>
 #include <cconc/group.h>
 #include <cconc/process.h>
 #include <cconc/select.h>
-#include <cconc/sem.h>
 #include <cconc/ticker.h>
 #include <cconc/timer.h>
 #include <cconc/version.h>

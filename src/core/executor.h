@@ -25,6 +25,10 @@ typedef struct exec_task {
 /* Queue task. Returns 0; ENOMEM, with the task not queued, if no thread could ever take it. */
 int cconc__executor_submit(exec_task *task);
 
+/* Called from run: the memory of this task may go from now on, and its torn is not called any
+ * more. */
+void cconc__executor_let_go(void);
+
 /* The calling thread is about to sleep; it does not count as running until block_end. Returns
  * false, and wants no block_end, if it is not an executor thread. */
 bool cconc__executor_block_begin_slow(self *me);

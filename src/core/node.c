@@ -18,8 +18,8 @@
  * Ordering    node.1  node_end_one_locked(): store rel, cconc__node_ask(): cas acqrel ->
  *                     cconc__node_err(), node_ended(): load acq   cause, and all that came before
  *                     the cancel
- *             ref.1   ref_put(): sub acqrel -> ref_put(): sub acqrel   (lock) every use before the
- *                     last put
+ *             ref.1   ref_put(): sub acqrel -> ref_put(): sub acqrel, ref_is(): load acq   (lock)
+ *                     every use before the last put
  * Lifetime    The lock lies in the root, which every node keeps through its parents. The last put
  *             of a node walks upwards in a loop: a chain of any length needs no stack.
  * Rejected    A lock a node: 40 bytes each, and two locks of one rank held to cancel (0003). */

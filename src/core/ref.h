@@ -28,6 +28,12 @@ static inline uint32_t ref_count(const ref *r)
     return atom_load_rlx(&r->count); /* rlx: a hint */
 }
 
+/* Is that all? Then all that others did before their puts has happened. */
+static inline bool ref_is(const ref *r, uint32_t count)
+{
+    return atom_load_acq(&r->count) == count; /* [ref.1] acq: everybody's use */
+}
+
 /* The caller has a reference already. */
 static inline void ref_get(ref *r)
 {

@@ -6,7 +6,7 @@
  *             memory while the library is in use.
  * Invariants  I1 A record is either some thread's, or on the list of free ones.
  *             I2 A free record's parker holds no wake: its owner took each one it was owed.
- * Locks       records_mu, rank SELF: guards free_records and reserve_used.
+ * Locks       records_mu, rank SELF: guards free_records, reserve_used and numbers.
  * Ordering    None but records_mu's.
  * Lifetime    Records are type-stable until cconc__self_trim(), which shutdown calls when all
  *             library threads are joined; one at which a waker is still at work stays. A wait must
@@ -29,6 +29,7 @@ static lock records_mu = LOCK_INIT(RANK_SELF);
 static self *free_records;          /* (m) */
 static self reserve[SELF_RESERVE];  /* each is some thread's or on the list */
 static uint32_t reserve_used;       /* (m) */
+static uint32_t numbers;            /* (m) given to records so far */
 
 static void self_thread_ends(plat_tls_slot *slot)
 {
@@ -41,8 +42,8 @@ static void self_thread_ends(plat_tls_slot *slot)
 }
 
 /* A record from the list or the reserve, NULL if there is none; *out_fresh tells that its parker
- * was never made. */
-static self *self_take(bool *out_fresh)
+ * was never made. A record that is none of the list's gets *out_number. */
+static self *self_take(bool *out_fresh, uint32_t *out_number)
 {
     self *me;
     *out_fresh = false;
@@ -56,6 +57,10 @@ static self *self_take(bool *out_fresh)
         reserve_used++;
         *out_fresh = true;
     }
+    if (!me || *out_fresh) {
+        *out_number = numbers;
+        numbers++;
+    }
     lock_leave(&records_mu);
     return me;
 }
@@ -63,10 +68,14 @@ static self *self_take(bool *out_fresh)
 static self *self_find(void)
 {
     bool fresh;
-    self *me = self_take(&fresh);
+    uint32_t number = 0;
+    self *me = self_take(&fresh, &number);
     if (!me) {
         me = cconc__alloc(sizeof(*me));
         fresh = true;
+    }
+    if (me && fresh) {
+        me->number = number;
     }
     if (me && fresh && cconc__parker_init(&me->parker) != 0) {
         if (!me->is_static) { /* a static one is lost: it has no parker to be stable */

@@ -27,6 +27,7 @@ typedef struct self {
     uint32_t      spins;    /* (o) long phases of spinning that failed in a row, see spin.c */
     uint32_t      pauses;   /* (o) length of the short phase */
     uint32_t      yields;   /* (o) how often a yield was what helped */
+    uint32_t      number;   /* (i) threads that run at a time have different ones */
     bool          is_static;/* (i) from the reserve */
     struct self  *next;     /* under the lock of the records, while nobody's */
 } self;

@@ -125,3 +125,34 @@ bool cconc__thread_let_cancel(bool on)
     (void)pthread_setcancelstate(on ? PTHREAD_CANCEL_ENABLE : PTHREAD_CANCEL_DISABLE, &was);
     return was == PTHREAD_CANCEL_ENABLE;
 }
+
+typedef struct thread_call {
+    void (*run)(void *arg);
+    void *arg;
+    bool  is_over; /* run has returned */
+} thread_call;
+
+static void thread_call_run(thread_call *call);
+
+/* Comes once for each end of the thread, and once more for each end inside of it. */
+static void thread_call_again(void *arg)
+{
+    thread_call *call = arg;
+    if (!call->is_over) {
+        thread_call_run(call);
+    }
+}
+
+static void thread_call_run(thread_call *call)
+{
+    pthread_cleanup_push(thread_call_again, call);
+    call->run(call->arg);
+    call->is_over = true;
+    pthread_cleanup_pop(0);
+}
+
+void cconc__thread_insist(void (*run)(void *arg), void *arg)
+{
+    thread_call call = {run, arg, false};
+    thread_call_run(&call);
+}

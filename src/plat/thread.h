@@ -33,4 +33,8 @@ void cconc__thread_join(plat_thread *thread);
 /* Let the calling thread be cancelled, or not. Returns what was. */
 bool cconc__thread_let_cancel(bool on);
 
+/* Call run(arg). If that ends the thread, call it again in what is left of the thread, until it
+ * returns. */
+void cconc__thread_insist(void (*run)(void *arg), void *arg);
+
 #endif

@@ -19,9 +19,9 @@ struct bench_cell {
 /* The cells of each file, ended by a NULL name. */
 extern const struct bench_cell bench_chan[];
 extern const struct bench_cell bench_ctx[];
+extern const struct bench_cell bench_flight[];
 extern const struct bench_cell bench_group[];
 extern const struct bench_cell bench_select[];
-extern const struct bench_cell bench_sem[];
 extern const struct bench_cell bench_ticker[];
 extern const struct bench_cell bench_timer[];
 extern const struct bench_cell bench_waitgroup[];

@@ -19,12 +19,12 @@ uint64_t bench_sink;
 static const struct bench_cell *const files[] = {
     bench_chan,
     bench_select,
-    bench_sem,
     bench_waitgroup,
     bench_group,
     bench_ctx,
     bench_ticker,
     bench_timer,
+    bench_flight,
 };
 
 void bench_check(int code, const char *call)

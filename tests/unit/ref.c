@@ -20,6 +20,8 @@ static void ref_put_tells_the_last_one(void **state)
     ref_get(&r);
     ref_get(&r);
     assert_int_equal(ref_count(&r), 3);
+    assert_true(ref_is(&r, 3));
+    assert_false(ref_is(&r, 1));
     assert_false(ref_put(&r));
     assert_false(ref_put(&r));
     assert_true(ref_put(&r));

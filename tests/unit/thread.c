@@ -311,6 +311,41 @@ static void thread_let_cancel_gives_what_was(void **state)
     assert_false(cconc__thread_let_cancel(was));
 }
 
+/* ---- insisting ------------------------------------------------------------------------------ */
+
+struct insisted {
+    int calls;
+    int ends; /* calls that end the thread */
+    bool went_on;
+};
+
+static void end_some_times(void *arg)
+{
+    struct insisted *i = arg;
+    i->calls++;
+    if (i->calls <= i->ends) {
+        pthread_exit(NULL);
+    }
+}
+
+static void insist_thread(void *arg, size_t index)
+{
+    struct insisted *i = (struct insisted *)arg + index;
+    cconc__thread_insist(end_some_times, i);
+    i->went_on = true;
+}
+
+static void thread_insists_until_the_call_has_returned(void **state)
+{
+    struct insisted insisted[4] = {{.ends = 0}, {.ends = 1}, {.ends = 2}, {.ends = 5}};
+    (void)state;
+    (void)support_threads_join(support_threads_start(4, insist_thread, insisted));
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(insisted[i].calls, insisted[i].ends + 1);
+        assert_int_equal(insisted[i].went_on, i == 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -324,6 +359,7 @@ int main(int argc, char **argv)
         UNIT_TEST(thread_is_not_cancelled_unless_it_lets),
         UNIT_TEST(thread_join_is_no_cancellation_point),
         UNIT_TEST(thread_let_cancel_gives_what_was),
+        UNIT_TEST(thread_insists_until_the_call_has_returned),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
