@@ -12,6 +12,7 @@
 #include <cconc/group.h>
 #include <cconc/process.h>
 #include <cconc/select.h>
+#include <cconc/sem.h>
 #include <cconc/ticker.h>
 #include <cconc/timer.h>
 #include <cconc/version.h>

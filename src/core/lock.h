@@ -19,6 +19,7 @@ typedef enum lock_rank {
     RANK_RING = 26,     /* which functions of flights wait for which */
     RANK_CTX = 30,      /* one cancellation tree: its nodes, watchers and registrations */
     RANK_CHAN = 50,     /* one channel, its queues */
+    RANK_SEM = 52,      /* one semaphore, its queue */
     RANK_EXPIRY = 55,   /* one timer or ticker, its queue */
     RANK_LOT = 60,      /* one bucket of the lot: the waiters of word-sized objects */
     RANK_SIGNAL = 70,   /* which contexts hear which signal */

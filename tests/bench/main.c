@@ -19,6 +19,7 @@ uint64_t bench_sink;
 static const struct bench_cell *const files[] = {
     bench_chan,
     bench_select,
+    bench_sem,
     bench_waitgroup,
     bench_group,
     bench_ctx,

@@ -1,0 +1,7 @@
+/* chan_unquoted.c - an example
+ * SPDX-License-Identifier: MIT
+ */
+int main(void)
+{
+    return 0;
+}

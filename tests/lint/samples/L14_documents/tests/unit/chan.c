@@ -1,0 +1,8 @@
+/* chan.c - tests
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk     Something.
+ * Method   Calls it.
+ * Catches  Its loss.
+ */
+static const struct CMUnitTest tests[] = {UNIT_TEST(chan_is_tested)};
