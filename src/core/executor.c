@@ -27,6 +27,7 @@
  *             deadlock. */
 #include "core/executor.h"
 
+#include "core/clock.h"
 #include "core/executor_thread.h"
 #include "core/quiet.h"
 #include "core/spin.h"
@@ -65,7 +66,7 @@ bool cconc__executor_watch_locked(void)
         return false;
     }
     watch_armed = true;
-    return cconc__timer_arm(&watch, plat_clock_add(plat_clock_now(), EXEC_WATCH_NS));
+    return cconc__timer_arm_pulse(&watch, plat_clock_add(plat_clock_real(), EXEC_WATCH_NS));
 }
 
 exec_move cconc__executor_look_locked(bool is_stuck)
@@ -245,19 +246,23 @@ int cconc__executor_submit(exec_task *task)
 bool cconc__executor_block_begin_slow(self *me)
 {
     exec_move move;
-    (void)me;
     (void)atom_sub_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
     lock_take(&ex->mu);
     ex->running--;
     move = cconc__executor_look_locked(false);
     lock_leave(&ex->mu);
     (void)cconc__executor_perform(move);
+    if (me->is_due) {
+        cconc__clock_settle();
+    }
     return true;
 }
 
 void cconc__executor_block_end(self *me)
 {
-    (void)me;
+    if (me->is_due) {
+        cconc__clock_owe(1);
+    }
     lock_take(&ex->mu);
     ex->running++;
     lock_leave(&ex->mu);

@@ -96,7 +96,7 @@ static bool exec_await_work(self *me, int64_t until_ns)
         woken = parker_poll(&me->parker);
     } while (!woken && cconc__spin_again(&s));
     cconc__spin_end(&s, woken);
-    return woken || cconc__parker_park(&me->parker, until_ns);
+    return woken || cconc__parker_rest(&me->parker, until_ns);
 }
 
 /* Park until woken with work. Returns false if the thread shall end. */
@@ -111,7 +111,7 @@ static bool exec_go_idle(exec_thread *t)
     t->is_idle = true;
     list_push_front(&ex->idle, &t->link);
     ex->idle_count++;
-    until = plat_clock_add(plat_clock_now(), ex->idle_ns);
+    until = plat_clock_add(plat_clock_real(), ex->idle_ns);
     move = cconc__executor_look_locked(false);
     lock_leave(&ex->mu);
     (void)cconc__executor_perform(move);
@@ -125,7 +125,7 @@ static bool exec_go_idle(exec_thread *t)
     }
     lock_leave(&ex->mu);
     if (!woken) { /* chosen in the same moment: the wake is on its way */
-        while (!cconc__parker_park(&t->me->parker, PLAT_NEVER)) {
+        while (!cconc__parker_rest(&t->me->parker, PLAT_NEVER)) {
         }
     }
     return true;

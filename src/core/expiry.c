@@ -20,7 +20,7 @@
  * Ordering    None but mu's and the waiter's.
  * Lifetime    An armed alarm has a reference, which its fire() drops.
  * Rejected    Handing every value over by the timer service, as with a heap alone: two wake-ups for
- *             each tick instead of one. Every waiter sleeping until the due time: a herd. */
+ *             each tick instead of one (0011). Every waiter sleeping until the due time: a herd. */
 #include "core/expiry.h"
 
 #include "core/must.h"

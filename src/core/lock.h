@@ -22,6 +22,7 @@ typedef enum lock_rank {
     RANK_SEM = 52,      /* one semaphore, its queue */
     RANK_EXPIRY = 55,   /* one timer or ticker, its queue */
     RANK_LOT = 60,      /* one bucket of the lot: the waiters of word-sized objects */
+    RANK_CLOCK = 65,    /* what the virtual clock has released and waits for */
     RANK_SIGNAL = 70,   /* which contexts hear which signal */
     RANK_QUIET = 75,    /* who waits for the library to have nothing to do */
     RANK_EXECUTOR = 80, /* queue and threads of the executor */

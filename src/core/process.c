@@ -8,7 +8,6 @@
  * Ordering    None: joining a thread orders all it did.
  * Lifetime    Nothing is kept; every service starts again on its next use.
  * Rejected    An exit handler: leaving main with threads running is the program's choice. */
-#include <cconc/clock.h>
 #include <cconc/process.h>
 #include <cconc/version.h>
 
@@ -18,7 +17,6 @@
 #include "core/sigwatch.h"
 #include "core/timer.h"
 #include "plat/alloc.h"
-#include "plat/clock.h"
 
 #include <errno.h>
 
@@ -30,16 +28,6 @@ uint32_t cconc_version_number(void)
 const char *cconc_version_string(void)
 {
     return CCONC_VERSION_STRING;
-}
-
-int64_t cconc_clock_now(void)
-{
-    return plat_clock_now();
-}
-
-int64_t cconc_clock_after(int64_t duration_ns)
-{
-    return plat_clock_add(plat_clock_now(), duration_ns);
 }
 
 int cconc_set_allocator(cconc_alloc_fn alloc_fn, cconc_free_fn free_fn, void *user)

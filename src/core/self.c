@@ -6,7 +6,9 @@
  *             memory while the library is in use.
  * Invariants  I1 A record is either some thread's, or on the list of free ones.
  *             I2 A free record's parker holds no wake: its owner took each one it was owed.
- * Locks       records_mu, rank SELF: guards free_records, reserve_used and numbers.
+ *             I3 all_records has each one whose parker was made.
+ * Locks       records_mu, rank SELF: guards free_records, all_records, reserve_used and numbers.
+ *             Parkers are called under it, and rung after it.
  * Ordering    None but records_mu's.
  * Lifetime    Records are type-stable until cconc__self_trim(), which shutdown calls when all
  *             library threads are joined; one at which a waker is still at work stays. A wait must
@@ -27,6 +29,7 @@
 
 static lock records_mu = LOCK_INIT(RANK_SELF);
 static self *free_records;          /* (m) */
+static list_link all_records = {&all_records, &all_records}; /* (m) free ones, too */
 static self reserve[SELF_RESERVE];  /* each is some thread's or on the list */
 static uint32_t reserve_used;       /* (m) */
 static uint32_t numbers;            /* (m) given to records so far */
@@ -83,6 +86,11 @@ static self *self_find(void)
         }
         return NULL;
     }
+    if (me && fresh) {
+        lock_take(&records_mu);
+        list_push_back(&all_records, &me->all);
+        lock_leave(&records_mu);
+    }
     return me;
 }
 
@@ -96,11 +104,12 @@ self *cconc__self_make(void)
     me->slot.on_exit = self_thread_ends;
     me->executor = NULL;
     me->task = NULL;
+    me->is_due = false;
     me->next = NULL;
     me->spins = 0;
     me->pauses = UINT32_MAX;
     me->yields = 0;
-    me->random = (uint64_t)plat_clock_now() ^ ((uint64_t)(uintptr_t)me << 17);
+    me->random = (uint64_t)plat_clock_real() ^ ((uint64_t)(uintptr_t)me << 17);
     cconc__tls_set(&me->slot);
     return me;
 }
@@ -121,6 +130,19 @@ void cconc__self_exit(void)
     me->task = me->task->outer;
 }
 
+/* Take a free record out of all, unless it has to stay. */
+static bool self_forget(self *me)
+{
+    bool goes;
+    lock_take(&records_mu);
+    goes = !me->is_static && !parker_is_in_use(&me->parker);
+    if (goes) {
+        list_remove(&me->all);
+    }
+    lock_leave(&records_mu);
+    return goes;
+}
+
 void cconc__self_trim(void)
 {
     self *kept = NULL;
@@ -131,7 +153,7 @@ void cconc__self_trim(void)
     lock_leave(&records_mu);
     while (found) {
         self *next = found->next;
-        if (found->is_static || parker_is_in_use(&found->parker)) {
+        if (!self_forget(found)) {
             found->next = kept;
             kept = found;
         } else {
@@ -147,6 +169,47 @@ void cconc__self_trim(void)
         free_records = kept;
         lock_leave(&records_mu);
         kept = next;
+    }
+}
+
+size_t cconc__self_blocked(int64_t *out_first_ns)
+{
+    size_t count = 0;
+    *out_first_ns = PLAT_NEVER;
+    lock_take(&records_mu);
+    for (list_link *at = all_records.next; at != &all_records; at = at->next) {
+        int64_t until_ns = cconc__parker_until(&LIST_OF(at, self, all)->parker);
+        count += until_ns != PLAT_NEVER ? 1 : 0;
+        *out_first_ns = until_ns < *out_first_ns ? until_ns : *out_first_ns;
+    }
+    lock_leave(&records_mu);
+    return count;
+}
+
+self *cconc__self_call(int64_t now_ns, bool is_due, size_t *out_count)
+{
+    self *called = NULL;
+    *out_count = 0;
+    lock_take(&records_mu);
+    for (list_link *at = all_records.next; at != &all_records; at = at->next) {
+        self *record = LIST_OF(at, self, all);
+        if (cconc__parker_call(&record->parker, now_ns, is_due)) {
+            record->called = called;
+            called = record;
+            (*out_count)++;
+        }
+    }
+    lock_leave(&records_mu);
+    return called;
+}
+
+void cconc__self_ring(self *called)
+{
+    cconc__lock_assert_none();
+    while (called) {
+        self *next = called->called; /* the ring is the last touch */
+        cconc__parker_ring(&called->parker);
+        called = next;
     }
 }
 

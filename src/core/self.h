@@ -7,8 +7,10 @@
 #define CORE_SELF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "core/list.h"
 #include "plat/parker.h"
 #include "plat/tls.h"
 
@@ -29,7 +31,10 @@ typedef struct self {
     uint32_t      yields;   /* (o) how often a yield was what helped */
     uint32_t      number;   /* (i) threads that run at a time have different ones */
     bool          is_static;/* (i) from the reserve */
+    bool          is_due;   /* (o) runs what the virtual clock has released, see clock.h */
     struct self  *next;     /* under the lock of the records, while nobody's */
+    list_link     all;      /* under the lock of the records */
+    struct self  *called;   /* (o) of who moves the clock: the next one to be rung */
 } self;
 
 /* Give the calling thread's record, made on first use. Never fails: the reserve serves the first
@@ -38,6 +43,15 @@ self *cconc__self_make(void);
 
 /* Give the records back that ended threads have left. */
 void cconc__self_trim(void);
+
+/* Give the number of waits that are blocked until a time, and the earliest such time, PLAT_NEVER if
+ * there is none. */
+size_t cconc__self_blocked(int64_t *out_first_ns);
+
+/* The clock has been set to now_ns. Call all who wait until then or earlier, as due or to look;
+ * ring those that call returned, chained. By one thread at a time. */
+self *cconc__self_call(int64_t now_ns, bool is_due, size_t *out_count);
+void  cconc__self_ring(self *called);
 
 static inline self *self_get(void)
 {

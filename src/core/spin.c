@@ -80,7 +80,7 @@ bool cconc__spin_again(spinner *s)
     if (!s->has_long) {
         return false;
     }
-    now = plat_clock_now();
+    now = plat_clock_real();
     if (s->until_ns == 0) {
         uint32_t cost = atom_load_rlx(&park_cost); /* rlx: a hint */
         s->until_ns = now + (cost ? cost : SPIN_COST_FIRST);
@@ -96,7 +96,7 @@ bool cconc__spin_again(spinner *s)
 static void spin_learn_yield(spinner *s, bool found)
 {
     self *me = s->me;
-    int64_t took_ns = plat_clock_now() - s->yield_ns;
+    int64_t took_ns = plat_clock_real() - s->yield_ns;
     if (took_ns >= SPIN_YIELD_MOST) {
         me->spins = SPIN_CREDIT;
     } else if (!found) {

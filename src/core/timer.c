@@ -7,7 +7,8 @@
  * Invariants  I1 heap[i] is due no earlier than heap[(i - 1) / 4]; heap[i].timer->place == i + 1.
  *             I2 used <= reserved <= room: arming never allocates.
  *             I3 The thread sleeps until sleeps_until at most, and no armed timer is due before it
- *                without a kick being on its way.
+ *                without a kick being on its way. While the clock is virtual it sleeps until the
+ *                pulse: who moves the clock kicks.
  * Locks       mu, rank TIMER: all state here. Timers fire with no lock held.
  * Ordering    None but mu's, and [park.1] for the kick.
  * Lifetime    A timer that disarm() missed may fire until its fire() has returned; its owner keeps
@@ -29,6 +30,8 @@
 
 enum { TIMER_CHILDREN = 4, TIMER_ROOM_FIRST = 64 };
 
+#define TIMER_PULSE SIZE_MAX /* the place of the pulse */
+
 typedef struct timer_entry {
     int64_t  due_ns;
     uint64_t order; /* of arming, for equal times */
@@ -41,9 +44,11 @@ static size_t used;          /* (m) */
 static size_t reserved;      /* (m) */
 static size_t room;          /* (m) */
 static uint64_t orders;      /* (m) */
+static timer *pulse;         /* (m) by the real clock, or NULL */
+static int64_t pulse_ns;     /* (m) when */
 static timer *firing;        /* (m) whose fire() is running; it may be gone */
 static void (*firing_torn)(timer *due); /* (m) its torn() */
-static int64_t sleeps_until = INT64_MIN; /* (m) INT64_MIN = awake, or about to look */
+static int64_t sleeps_until = INT64_MIN; /* (m) real; INT64_MIN = awake, or about to look */
 static self *thread_self;    /* (m) the record of the service's thread, while it runs */
 static parker bell;          /* made once, for good: the thread's own parker is for its callbacks */
 static bool has_bell;        /* by the starts of the service, one after the other */
@@ -120,16 +125,41 @@ static void heap_remove_locked(size_t place)
     }
 }
 
-/* Fire what is due. Returns the time to sleep until. */
-static int64_t timer_fire_due_locked(void)
+/* Take what is due: the pulse, or the first of the heap. NULL if nothing is. */
+static timer *timer_take_due_locked(void)
+{
+    timer *due = NULL;
+    cconc__lock_assert_held(&mu);
+    if (pulse && pulse_ns <= plat_clock_real()) {
+        due = pulse;
+        pulse = NULL;
+        due->place = 0;
+    } else if (used > 0 && heap[0].due_ns <= plat_clock_now()) {
+        due = heap[0].due;
+        heap_remove_locked(0);
+    }
+    return due;
+}
+
+/* The time to sleep until, by the real clock. */
+static int64_t timer_until_locked(void)
+{
+    int64_t until_ns = pulse ? pulse_ns : PLAT_NEVER;
+    cconc__lock_assert_held(&mu);
+    if (used > 0 && heap[0].due_ns < until_ns && !plat_clock_is_virtual()) {
+        until_ns = heap[0].due_ns;
+    }
+    return until_ns;
+}
+
+static void timer_fire_due_locked(void)
 {
     cconc__lock_assert_held(&mu);
-    while (used > 0 && service_of_timers.state != SERVICE_STOPPING) {
-        timer *due = heap[0].due;
-        if (heap[0].due_ns > plat_clock_now()) {
-            return heap[0].due_ns;
+    while (service_of_timers.state != SERVICE_STOPPING) {
+        timer *due = timer_take_due_locked();
+        if (!due) {
+            return;
         }
-        heap_remove_locked(0);
         firing = due;
         firing_torn = due->torn;
         lock_leave(&mu);
@@ -137,7 +167,6 @@ static int64_t timer_fire_due_locked(void)
         lock_take(&mu);
         firing = NULL;
     }
-    return PLAT_NEVER;
 }
 
 static void timer_run(void)
@@ -146,11 +175,13 @@ static void timer_run(void)
     lock_take(&mu);
     thread_self = me;
     while (service_of_timers.state != SERVICE_STOPPING) {
-        int64_t until = timer_fire_due_locked();
-        sleeps_until = until;
+        int64_t until_ns;
+        timer_fire_due_locked();
+        until_ns = timer_until_locked();
+        sleeps_until = until_ns;
         lock_leave(&mu);
         cconc__quiet_tell();
-        (void)cconc__parker_park(&bell, until);
+        (void)cconc__parker_rest(&bell, until_ns);
         lock_take(&mu); /* looked at anew: the heap, state */
         sleeps_until = INT64_MIN;
     }
@@ -247,6 +278,17 @@ void cconc__timer_unreserve(void)
     lock_leave(&mu);
 }
 
+/* Does the thread have to be woken for due_ns of the real clock? */
+static bool timer_wakes_locked(int64_t due_ns)
+{
+    bool kick = due_ns < sleeps_until;
+    cconc__lock_assert_held(&mu);
+    if (kick) {
+        sleeps_until = due_ns;
+    }
+    return kick;
+}
+
 bool cconc__timer_arm(timer *due, int64_t due_ns)
 {
     bool kick;
@@ -256,10 +298,20 @@ bool cconc__timer_arm(timer *due, int64_t due_ns)
     entry.order = orders++;
     used++;
     heap_rise_locked(used - 1, entry);
-    kick = due_ns < sleeps_until;
-    if (kick) {
-        sleeps_until = due_ns;
-    }
+    kick = plat_clock_is_virtual() ? due_ns <= plat_clock_now() : timer_wakes_locked(due_ns);
+    lock_leave(&mu);
+    return kick;
+}
+
+bool cconc__timer_arm_pulse(timer *due, int64_t due_ns)
+{
+    bool kick;
+    lock_take(&mu);
+    CHECK(due->place == 0 && !pulse);
+    due->place = TIMER_PULSE;
+    pulse = due;
+    pulse_ns = due_ns;
+    kick = timer_wakes_locked(due_ns);
     lock_leave(&mu);
     return kick;
 }
@@ -274,7 +326,10 @@ bool cconc__timer_disarm(timer *due)
     bool armed;
     lock_take(&mu);
     armed = due->place != 0;
-    if (armed) {
+    if (due->place == TIMER_PULSE) {
+        pulse = NULL;
+        due->place = 0;
+    } else if (armed) {
         heap_remove_locked(due->place - 1);
     }
     lock_leave(&mu);
@@ -305,11 +360,29 @@ bool cconc__timer_is_busy(void)
     return busy;
 }
 
+bool cconc__timer_is_late(void)
+{
+    bool late;
+    lock_take(&mu);
+    late = firing || (used > 0 && heap[0].due_ns <= plat_clock_now());
+    lock_leave(&mu);
+    return late;
+}
+
+int64_t cconc__timer_next(void)
+{
+    int64_t due_ns;
+    lock_take(&mu);
+    due_ns = used > 0 ? heap[0].due_ns : PLAT_NEVER;
+    lock_leave(&mu);
+    return due_ns;
+}
+
 size_t cconc__timer_armed(void)
 {
     size_t count;
     lock_take(&mu);
-    count = used + (firing ? 1 : 0);
+    count = used + (pulse ? 1 : 0) + (firing ? 1 : 0);
     lock_leave(&mu);
     return count;
 }

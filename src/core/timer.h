@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 typedef struct timer {
-    size_t place;                    /* (m) place in the heap + 1, 0 = not armed */
+    size_t place;                    /* (m) place in the heap + 1, 0 = not armed; or the pulse's */
     void (*fire)(struct timer *due); /* (i) called on the service's thread, under no lock */
     void (*torn)(struct timer *due); /* (i) called if fire has ended its thread; NULL = no need */
 } timer;
@@ -24,6 +24,9 @@ void cconc__timer_unreserve(void);
 bool cconc__timer_arm(timer *due, int64_t due_ns);
 void cconc__timer_kick(void);
 
+/* The same for one timer, the executor's watch, that goes by the real clock and needs no room. */
+bool cconc__timer_arm_pulse(timer *due, int64_t due_ns);
+
 /* Take due back. Returns true if it will not fire; false if it was not armed, fires or has fired.
  * Whoever did so calls cconc__quiet_tell once it holds no lock. */
 bool cconc__timer_disarm(timer *due);
@@ -36,6 +39,10 @@ size_t cconc__timer_armed(void);
 
 /* Tell whether a timer fires, or is armed and due some day. */
 bool cconc__timer_is_busy(void);
+
+/* Tell whether a timer fires or is due; give the earliest due time, PLAT_NEVER if there is none. */
+bool    cconc__timer_is_late(void);
+int64_t cconc__timer_next(void);
 
 /* End and join the service's thread, unless there is room for a timer that may be armed yet.
  * Returns 0, or EBUSY if one is armed. */

@@ -28,7 +28,8 @@
  * Lifetime    The winner touches the waiter and its nodes until it posts, and nothing of them
  *             afterwards: the parker it unparks is type-stable (self.c). Losers look only under a
  *             lock that the owner takes to leave the queue.
- *             An armed waiter keeps its context: the last handle may go while the wait lasts.
+ *             An armed waiter keeps its context: the last handle may go while the wait lasts. Each
+ *             one that parked with a deadline is disarmed: the virtual clock waits for it.
  * Rejected    One condition variable per object: herds, and lost signals in old glibc (0002).
  *             Posting through the parker alone: one more line moves between the cores on every
  *             hand-over. Registering with the context before spinning: two lock round trips on
@@ -48,6 +49,7 @@ void cconc__waiter_arm(waiter *w, cconc_ctx *ctx)
     atom_init(&w->claim, CLAIM_WAITING);
     w->owner = self_get();
     w->watching = false;
+    w->is_due = false;
     w->ctx = cconc__node_source(ctx);
     w->deadline_ns = cconc__node_deadline(ctx);
     if (w->ctx) {
@@ -105,7 +107,7 @@ static void waiter_learn(waiter *w)
 {
     parker *p = &w->owner->parker;
     if (p->posted_ns != 0) {
-        cconc__spin_learn(plat_clock_now() - p->posted_ns);
+        cconc__spin_learn(plat_clock_real() - p->posted_ns);
         p->posted_ns = 0;
     }
 }
@@ -117,12 +119,16 @@ static void waiter_sleep(waiter *w)
     if (!waiter_say_parked(w)) {
         return;
     }
+    if (w->owner->is_due) { /* before the clock is told to go on */
+        cconc__parker_aim(&w->owner->parker, w->deadline_ns);
+    }
     counted = cconc__executor_block_begin(w->owner);
     if (cconc__parker_park(&w->owner->parker, w->deadline_ns)) {
         waiter_learn(w);
     } else if (!waiter_claim(w, CLAIM_TIMEOUT, 0)) {
         waiter_sleep_on(w);
     }
+    w->is_due = parker_take_due(&w->owner->parker);
     if (counted) {
         cconc__executor_block_end(w->owner);
     }
@@ -170,7 +176,7 @@ static void waiter_post(waiter *w, uint32_t bits)
     self *owner = w->owner;
     uint32_t claim = atom_or_rel(&w->claim, bits); /* [claim.1] rel: what was handed over */
     if (claim & CLAIM_PARKED) {
-        owner->parker.posted_ns = plat_clock_now();
+        owner->parker.posted_ns = plat_clock_real();
         (void)cconc__parker_unpark(&owner->parker);
     }
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/clock.h"
 #include "core/node.h"
 #include "core/self.h"
 #include "core/waitq.h"
@@ -34,6 +35,7 @@ typedef enum claim_kind {
 typedef struct waiter {
     atom_u32   claim;       /* (a) index << CLAIM_BITS | flags | claim_kind [claim.1] */
     bool       watching;    /* (o) done is queued at ctx */
+    bool       is_due;      /* (o) the virtual clock released the wait, and waits for its end */
     self      *owner;       /* (i) */
     cconc_ctx *ctx;         /* (i) the node whose end ends the wait, or NULL */
     int64_t    deadline_ns; /* (i) the earliest of all deadlines */
@@ -58,11 +60,14 @@ _Static_assert(sizeof(void *) != 8 ||
 /* Begin a wait that ends with ctx at the latest; ctx's memory is kept until it is over. */
 void cconc__waiter_arm(waiter *w, cconc_ctx *ctx);
 
-/* The wait is over, and ctx is not looked at any more. */
+/* The wait is over, its outcome settled, and ctx is not looked at any more. */
 static inline void waiter_disarm(waiter *w)
 {
     if (w->ctx) {
         cconc__node_unref(w->ctx);
+    }
+    if (w->is_due) {
+        cconc__clock_settle();
     }
 }
 

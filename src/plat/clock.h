@@ -1,20 +1,46 @@
-/* clock.h - the monotonic clock, in nanoseconds
+/* clock.h - the clock of the library, in nanoseconds: the monotonic one, or a virtual one
  * SPDX-License-Identifier: MIT
  */
 #ifndef PLAT_CLOCK_H
 #define PLAT_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
+
+#include "plat/atomic.h"
 
 #define PLAT_NEVER INT64_MAX
 #define PLAT_SECOND INT64_C(1000000000)
 
-static inline int64_t plat_clock_now(void)
+extern atom_u32 cconc__clock_is_set; /* (a) not 0 = virtual, see clock.c */
+
+/* The reading of the virtual clock. */
+int64_t cconc__clock_reading(void);
+
+/* Let the virtual clock stand at now_ns: from now on it is the one, or it moves on. */
+void cconc__clock_set(int64_t now_ns);
+
+/* Go back to the real clock. */
+void cconc__clock_unset(void);
+
+/* The monotonic clock, for what serves the machine: how long to spin, idle threads. */
+static inline int64_t plat_clock_real(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * PLAT_SECOND + (int64_t)now.tv_nsec;
+}
+
+static inline bool plat_clock_is_virtual(void)
+{
+    return atom_load_rlx(&cconc__clock_is_set) != 0; /* rlx: see clock.c */
+}
+
+/* The clock that all waits, contexts and timers go by. */
+static inline int64_t plat_clock_now(void)
+{
+    return plat_clock_is_virtual() ? cconc__clock_reading() : plat_clock_real();
 }
 
 /* Add a duration to a time, saturating; a duration <= 0 adds nothing. */

@@ -122,11 +122,11 @@ static void cond_wait_once(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
     struct timespec ts = timespec_of(deadline_ns);
     (void)pthread_cond_clockwait(&cond->c, &mu->m, CLOCK_MONOTONIC, &ts);
 #elif defined(CCONC_WAIT_RELATIVE)
-    struct timespec ts = timespec_of(deadline_ns - plat_clock_now());
+    struct timespec ts = timespec_of(deadline_ns - plat_clock_real());
     (void)pthread_cond_timedwait_relative_np(&cond->c, &mu->m, &ts);
 #elif defined(CCONC_WAIT_REALTIME)
     struct timespec wall;
-    int64_t left_ns = deadline_ns - plat_clock_now();
+    int64_t left_ns = deadline_ns - plat_clock_real();
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     if (left_ns > PLAT_SECOND) {
         left_ns = PLAT_SECOND;
@@ -147,7 +147,7 @@ bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
     if (deadline_ns == PLAT_NEVER) {
         (void)pthread_cond_wait(&cond->c, &mu->m);
     } else {
-        in_time = plat_clock_now() < deadline_ns;
+        in_time = plat_clock_real() < deadline_ns;
         if (in_time) {
             cond_wait_once(cond, mu, deadline_ns);
         }

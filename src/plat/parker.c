@@ -12,17 +12,23 @@
  * Invariants  I1 Only the owner moves the word to PARKED or EMPTY, only wakers to WOKEN.
  *             I2 PARKED is set and left under mu, so a waker that saw PARKED and then took mu knows
  *                that the owner is inside the wait, or has already taken the wake.
+ *             I3 While the clock is virtual nobody sleeps by it on the system's time: whoever moves
+ *                the clock calls and rings. It moves, or changes, before the call takes mu; so the
+ *                owner has either seen that, or is inside the wait and hears the ring.
  * Locks       mu, a leaf.
  * Ordering    park.1  cconc__parker_unpark(): swap rel -> cconc__parker_park(), parker_poll():
  *                     load acq    everything the waker wrote before the wake
- *             park.2  cconc__parker_unpark(): sub acqrel -> parker_is_in_use(): load acq    the
- *                     waker's last touch, for whoever wants to release the parker
+ *             park.2  cconc__parker_unpark(), cconc__parker_ring(): sub acqrel ->
+ *                     parker_is_in_use(): load acq    the waker's last touch, for whoever wants to
+ *                     release the parker
  * Lifetime    The waker's mutex and signal come after the exchange that lets the owner go, so a
  *             parker must outlive its owner's wait: parkers are type-stable (core/self.c). A signal
  *             that comes late wakes the next owner for nothing, which the loop absorbs.
  * Rejected    A semaphore: no monotonic deadline in POSIX. Signalling under mu: the owner wakes
  *             only to wait for mu. */
 #include "plat/parker.h"
+
+#include "plat/clock.h"
 
 int cconc__parker_init(parker *p)
 {
@@ -38,6 +44,8 @@ int cconc__parker_init(parker *p)
     atom_init(&p->state, PARKER_EMPTY);
     atom_init(&p->wakers, 0);
     p->posted_ns = 0;
+    p->until_ns = PLAT_NEVER;
+    p->is_due = false;
     return 0;
 }
 
@@ -57,17 +65,28 @@ static bool parker_leave(parker *p)
     return parker_poll(p);
 }
 
-bool cconc__parker_park(parker *p, int64_t deadline_ns)
+/* Wait once. Returns false if the deadline has passed. */
+static bool parker_wait(parker *p, int64_t deadline_ns, bool by_real)
+{
+    if (by_real || !plat_clock_is_virtual()) {
+        return cconc__cond_wait(&p->cond, &p->mu, deadline_ns);
+    }
+    return deadline_ns > plat_clock_now() && cconc__cond_wait(&p->cond, &p->mu, PLAT_NEVER);
+}
+
+static bool parker_sleep(parker *p, int64_t deadline_ns, bool by_real)
 {
     uint32_t found = PARKER_EMPTY;
     bool woken;
     plat_mutex_lock(&p->mu);
     if (!atom_cas_rlx_rlx(&p->state, &found, PARKER_PARKED)) { /* rlx: poll acquires */
+        p->until_ns = PLAT_NEVER;
         plat_mutex_unlock(&p->mu);
         return parker_poll(p);
     }
+    p->until_ns = by_real ? PLAT_NEVER : deadline_ns;
     for (;;) {
-        bool in_time = cconc__cond_wait(&p->cond, &p->mu, deadline_ns);
+        bool in_time = parker_wait(p, deadline_ns, by_real);
         woken = parker_poll(p);
         if (woken) {
             break;
@@ -77,8 +96,54 @@ bool cconc__parker_park(parker *p, int64_t deadline_ns)
             break;
         }
     }
+    p->until_ns = PLAT_NEVER;
     plat_mutex_unlock(&p->mu);
     return woken;
+}
+
+bool cconc__parker_park(parker *p, int64_t deadline_ns)
+{
+    return parker_sleep(p, deadline_ns, false);
+}
+
+bool cconc__parker_rest(parker *p, int64_t deadline_ns)
+{
+    return parker_sleep(p, deadline_ns, true);
+}
+
+void cconc__parker_aim(parker *p, int64_t deadline_ns)
+{
+    plat_mutex_lock(&p->mu);
+    p->until_ns = deadline_ns;
+    plat_mutex_unlock(&p->mu);
+}
+
+int64_t cconc__parker_until(parker *p)
+{
+    int64_t until_ns;
+    plat_mutex_lock(&p->mu);
+    until_ns = p->until_ns;
+    plat_mutex_unlock(&p->mu);
+    return until_ns;
+}
+
+bool cconc__parker_call(parker *p, int64_t now_ns, bool is_due)
+{
+    bool calls;
+    plat_mutex_lock(&p->mu);
+    calls = p->until_ns != PLAT_NEVER && p->until_ns <= now_ns && !p->is_due;
+    if (calls) {
+        p->is_due = is_due;
+        (void)atom_add_rlx(&p->wakers, 1); /* rlx: mu shows it to the owner, as it leaves */
+    }
+    plat_mutex_unlock(&p->mu);
+    return calls;
+}
+
+void cconc__parker_ring(parker *p)
+{
+    cconc__cond_signal(&p->cond);
+    (void)atom_sub_acqrel(&p->wakers, 1); /* [park.2] rel: the last touch */
 }
 
 bool cconc__parker_unpark(parker *p)

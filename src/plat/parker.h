@@ -3,6 +3,8 @@
  *
  * One parker a thread: one mutex, one condition variable, one state word. A wake is kept until it
  * is taken; there is at most one. Only the owner parks and polls, anybody unparks.
+ *
+ * Key  (m) under mu  (a) atomic  (o) only the owner  (e park.1) published by that edge
  */
 #ifndef PARKER_H
 #define PARKER_H
@@ -17,7 +19,10 @@ typedef struct parker {
     atom_u32   state;      /* (a) EMPTY, PARKED or WOKEN [park.1] */
     atom_u32   wakers;     /* (a) threads inside unpark [park.2] */
     int64_t    posted_ns;  /* (e park.1) when a waker saw the owner asleep; 0 = it did not */
-    plat_mutex mu;         /* a leaf: nothing is called under it but the condition variable */
+    plat_mutex mu;         /* a leaf: nothing is called under it but the condition variable, and
+                            * the clock is read */
+    int64_t    until_ns;   /* (m) of a park by the clock: when it ends; PLAT_NEVER = not by it */
+    bool       is_due;     /* (m) the virtual clock has reached until_ns; (o) once that is NEVER */
     plat_cond  cond;       /* (o) only the owner waits on it */
 } parker;
 
@@ -30,11 +35,34 @@ enum {
 int  cconc__parker_init(parker *p);
 void cconc__parker_destroy(parker *p);
 
-/* Sleep until a wake, or until deadline_ns. Returns true if a wake was taken. */
+/* Sleep until a wake, or until deadline_ns by the library's clock. Returns true if a wake was
+ * taken. */
 bool cconc__parker_park(parker *p, int64_t deadline_ns);
+
+/* The same by the real clock: for threads of the library with nothing to do. */
+bool cconc__parker_rest(parker *p, int64_t deadline_ns);
 
 /* Leave a wake. Returns true if the owner was asleep. */
 bool cconc__parker_unpark(parker *p);
+
+/* On the owner's thread, which will park: it counts as parked until deadline_ns from now on. */
+void cconc__parker_aim(parker *p, int64_t deadline_ns);
+
+/* Tell until when the owner is parked by the clock; PLAT_NEVER = it is not. */
+int64_t cconc__parker_until(parker *p);
+
+/* The clock has been set to now_ns: does the owner have to look at it? Then ring, holding no lock.
+ * is_due: if its time has come, let its next parker_take_due() say so. */
+bool cconc__parker_call(parker *p, int64_t now_ns, bool is_due);
+void cconc__parker_ring(parker *p);
+
+/* Has the last park been called as due? The owner asks once. */
+static inline bool parker_take_due(parker *p)
+{
+    bool is_due = p->is_due;
+    p->is_due = false;
+    return is_due;
+}
 
 /* Tell whether the owner sleeps: a hint, for what a waker does besides. */
 static inline bool parker_is_parked(const parker *p)

@@ -40,7 +40,7 @@ static bool seed_from_system(void *out_bytes, size_t size)
 static void seed_from_here(void *out_bytes, size_t size)
 {
     unsigned char *at = out_bytes;
-    uint64_t state = (uint64_t)plat_clock_now() ^ ((uint64_t)(uintptr_t)&state << 20) ^
+    uint64_t state = (uint64_t)plat_clock_real() ^ ((uint64_t)(uintptr_t)&state << 20) ^
                      (uint64_t)(uintptr_t)&seed_from_system ^ (uint64_t)(uintptr_t)out_bytes;
     for (size_t i = 0; i < size; i++) {
         uint64_t z = (state += UINT64_C(0x9E3779B97F4A7C15));

@@ -17,6 +17,7 @@
  * Rejected    Running fn inside cancel: it would run under whatever the canceller holds. */
 #include <cconc/ctx.h>
 
+#include "core/clock.h"
 #include "core/executor.h"
 #include "core/lot.h"
 #include "core/node.h"
@@ -40,6 +41,7 @@ struct cconc_after {
     void          *arg;   /* (i) */
     atom_u32       state; /* (a) [after.1] */
     ref            refs;  /* (a) */
+    bool           owes;  /* (i) from due time to fn: the virtual clock waits for it */
 };
 
 static void after_unref(cconc_after *after)
@@ -59,6 +61,7 @@ static void after_finish(cconc_after *after)
     cconc__lot_leave(bucket);
     batch_wake(&batch);
     after_unref(after);
+    cconc__clock_end();
 }
 
 static void after_torn(exec_task *task)
@@ -70,6 +73,7 @@ static void after_run(exec_task *task)
 {
     cconc_after *after = LIST_OF(task, cconc_after, task);
     self_task frame;
+    cconc__clock_begin(after->owes);
     cconc__self_enter(&frame, after);
     after->fn(after->arg);
     cconc__self_exit();
@@ -81,6 +85,7 @@ static void after_due(timer *due)
 {
     cconc_after *after = LIST_OF(due, cconc_after, due);
     cconc__timer_unreserve();
+    after->owes = cconc__clock_owe_function();
     if (cconc__executor_submit(&after->task) != 0) {
         after_run(&after->task);
     }

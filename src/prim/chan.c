@@ -216,7 +216,7 @@ void cconc__chan_insert_locked(cconc_chan *ch, chan_dir dir, wait_node *node)
     list_link *place = queue->list.prev;
     cconc__lock_assert_held(&ch->mu);
     if (node->since_ns == 0) { /* else it comes back to its place */
-        node->since_ns = plat_clock_now();
+        node->since_ns = plat_clock_real();
     }
     while (place != &queue->list && LIST_OF(place, wait_node, link)->since_ns > node->since_ns) {
         place = place->prev;

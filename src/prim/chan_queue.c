@@ -27,7 +27,7 @@
 
 static bool node_is_aged(const wait_node *node)
 {
-    return node && plat_clock_now() - node->since_ns >= CHAN_AGED_NS;
+    return node && plat_clock_real() - node->since_ns >= CHAN_AGED_NS;
 }
 
 /* Set or clear flag in dir's word. */

@@ -291,6 +291,7 @@ static int select_block(select_run *run)
         if (err == EAGAIN) {
             err = select_look(run);
         }
+        waiter_disarm(&w);
     }
     select_keep_all(run, false);
     return err;

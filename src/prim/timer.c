@@ -19,6 +19,7 @@
  *             service's thread: all others would wait for it. */
 #include <cconc/timer.h>
 
+#include "core/clock.h"
 #include "core/executor.h"
 #include "core/expiry.h"
 #include "core/must.h"
@@ -37,6 +38,7 @@ struct cconc_timer {
     void          *arg;         /* (i) */
     exec_task      task;        /* (m) */
     uint32_t       owed;        /* (m) firings whose function no thread has begun */
+    uint32_t       owed_by_clock; /* (m) of these, those that the virtual clock waits for */
     uint32_t       outstanding; /* (m) */
     bool           is_queued;   /* (m) the task is */
     waitq          stoppers;    /* (m) who waits in stop_wait */
@@ -58,11 +60,15 @@ static void timer_received_locked(expiry *e, int64_t now_ns)
 static void func_begin(cconc_timer *t)
 {
     bool more;
+    bool owes;
     cconc__expiry_take(&t->e);
     t->owed--;
     more = t->owed > 0;
     t->is_queued = more;
+    owes = t->owed_by_clock > 0;
+    t->owed_by_clock -= owes ? 1 : 0;
     lock_leave(&t->e.mu);
+    cconc__clock_begin(owes);
     if (more) {
         int err = cconc__executor_submit(&t->task);
         CHECK(err == 0);
@@ -91,6 +97,7 @@ static void func_end(cconc_timer *t)
     }
     cconc__expiry_leave(&t->e, &work);
     cconc__expiry_unref(&t->e); /* the run's */
+    cconc__clock_end();
 }
 
 static void func_run(exec_task *task)
@@ -114,9 +121,11 @@ static void func_torn(exec_task *task)
 static void func_fire(timer *due)
 {
     cconc_timer *t = LIST_OF(due, cconc_timer, e.alarm);
+    bool owes = cconc__clock_owe_function();
     bool was_queued;
     cconc__expiry_take(&t->e);
     t->owed++;
+    t->owed_by_clock += owes ? 1 : 0;
     was_queued = t->is_queued;
     t->is_queued = true;
     lock_leave(&t->e.mu);

@@ -5,7 +5,7 @@
  *           that harms the next wait.
  * Method    The owner is seen asleep before it is woken; wakes race deadlines that are near; the
  *           condition variable is signalled behind the parker's back.
- * Catches   S5 S6 S8 S12, I8 I9 I12 I18; invariants I1 I2 of plat/parker.c.
+ * Catches   S5 S6 S8 S12, I8 I9 I12 I18; invariants I1 to I3 of plat/parker.c.
  */
 #include "chan_help.h"
 
@@ -190,6 +190,79 @@ static void parker_loses_no_wake_to_a_deadline(void **state)
     cconc__parker_destroy(&p);
 }
 
+/* ---- the clock ------------------------------------------------------------------------------ */
+
+static void rest_in_parker(void *arg, size_t index)
+{
+    struct sleeper *s = arg;
+    (void)index;
+    s->woken = cconc__parker_rest(s->p, s->deadline_ns);
+    atomic_store(&s->returned, true);
+}
+
+static void parker_tells_until_when_its_owner_sleeps_and_is_called_once(void **state)
+{
+    struct sleeper s = {.deadline_ns = 0};
+    parker p;
+    (void)state;
+    assert_int_equal(cconc__parker_init(&p), 0);
+    assert_true(cconc__parker_until(&p) == CCONC_NEVER);
+    assert_false(cconc__parker_call(&p, CCONC_NEVER, true)); /* awake */
+    s.p = &p;
+    s.deadline_ns = cconc_clock_after(60 * CCONC_SECOND);
+    struct support_threads *threads = support_threads_start(1, sleep_in_parker, &s);
+    until(cconc__parker_until(&p) == s.deadline_ns);
+    assert_false(cconc__parker_call(&p, s.deadline_ns - 1, true));
+    assert_true(cconc__parker_call(&p, s.deadline_ns, true));
+    assert_true(parker_is_in_use(&p));
+    assert_false(cconc__parker_call(&p, s.deadline_ns, true));
+    cconc__parker_ring(&p); /* it looks at the clock, and sleeps on */
+    assert_false(parker_is_in_use(&p));
+    assert_true(cconc__parker_unpark(&p));
+    support_threads_join(threads);
+    assert_true(s.woken);
+    assert_true(parker_take_due(&p));
+    assert_false(parker_take_due(&p));
+    assert_true(cconc__parker_until(&p) == CCONC_NEVER);
+    cconc__parker_destroy(&p);
+}
+
+static void parker_at_rest_goes_by_the_real_clock(void **state)
+{
+    parker p;
+    (void)state;
+    assert_int_equal(cconc__parker_init(&p), 0);
+    struct sleeper s = {.p = &p, .deadline_ns = cconc_clock_after(60 * CCONC_SECOND)};
+    struct support_threads *threads = support_threads_start(1, rest_in_parker, &s);
+    until(parker_is_parked(&p));
+    assert_true(cconc__parker_until(&p) == CCONC_NEVER); /* the library's clock is not its own */
+    assert_true(cconc__parker_unpark(&p));
+    support_threads_join(threads);
+    assert_true(s.woken);
+    assert_int_equal(cconc_clock_virtual(), 0);
+    int64_t end_ns = support_now_ns() + CCONC_MS;
+    assert_false(cconc__parker_rest(&p, end_ns)); /* nobody moves the virtual one */
+    assert_true(support_now_ns() >= end_ns);
+    assert_int_equal(cconc_clock_real(), 0);
+    cconc__parker_destroy(&p);
+}
+
+static void parker_that_will_park_counts_as_parked(void **state)
+{
+    parker p;
+    (void)state;
+    assert_int_equal(cconc__parker_init(&p), 0);
+    cconc__parker_aim(&p, 7);
+    assert_true(cconc__parker_until(&p) == 7);
+    assert_true(cconc__parker_call(&p, 7, true));
+    cconc__parker_ring(&p);
+    assert_false(cconc__parker_unpark(&p));
+    assert_true(cconc__parker_park(&p, 7)); /* the wake came first: it does not sleep */
+    assert_true(parker_take_due(&p));
+    assert_true(cconc__parker_until(&p) == CCONC_NEVER);
+    cconc__parker_destroy(&p);
+}
+
 /* ---- cancel --------------------------------------------------------------------------------- */
 
 static void parker_is_no_cancellation_point(void **state)
@@ -217,6 +290,9 @@ int main(int argc, char **argv)
         UNIT_TEST(parker_times_out_at_its_deadline_and_not_before),
         UNIT_TEST(parker_sleeps_until_woken_where_the_deadline_is_far),
         UNIT_TEST(parker_loses_no_wake_to_a_deadline),
+        UNIT_TEST(parker_tells_until_when_its_owner_sleeps_and_is_called_once),
+        UNIT_TEST(parker_at_rest_goes_by_the_real_clock),
+        UNIT_TEST(parker_that_will_park_counts_as_parked),
         UNIT_TEST(parker_is_no_cancellation_point),
     };
     support_start(argc, argv, NULL);

@@ -125,4 +125,56 @@ static inline int picker_end(struct picker *picker)
     return picker->err;
 }
 
+/* The virtual clock. */
+
+static inline void go_virtual(void)
+{
+    SUPPORT_CHECK(cconc_clock_virtual() == 0);
+}
+
+static inline void go_real(void)
+{
+    SUPPORT_CHECK(cconc_clock_real() == 0);
+}
+
+static inline void clock_move(int64_t duration_ns)
+{
+    SUPPORT_CHECK(cconc_clock_advance(duration_ns) == 0);
+}
+
+/* Readings, in the order in which they were noted. */
+#define NOTES 64
+
+struct notes {
+    cconc_timer *timer;
+    int64_t      period_ns;
+    atomic_int   count;
+    int          most; /* goes on until there are so many */
+    int64_t      at_ns[NOTES];
+    int          err;
+};
+
+static inline void note(struct notes *notes)
+{
+    int at = atomic_fetch_add(&notes->count, 1);
+    SUPPORT_CHECK(at < NOTES);
+    notes->at_ns[at] = cconc_clock_now();
+}
+
+static inline void note_and_go_on(void *arg)
+{
+    struct notes *notes = arg;
+    note(notes);
+    if (atomic_load(&notes->count) < notes->most) {
+        SUPPORT_CHECK(!cconc_timer_reset(notes->timer, notes->period_ns));
+    }
+}
+
+static inline void sleep_for_ms(void *arg, size_t index)
+{
+    atomic_int *woken = arg;
+    SUPPORT_CHECK(cconc_ctx_sleep(NULL, (int64_t)(index % 10 + 1) * CCONC_MS) == 0);
+    atomic_fetch_add(woken, 1);
+}
+
 #endif
