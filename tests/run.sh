@@ -4,9 +4,10 @@
 #
 # Usage: ./tests/run.sh [--only LAYER] [--full]
 #
-# Layers    unit stress examples lint install    the library as users get it (build/)
-#           asan    unit, stress, examples with AddressSanitizer and UBSan, checks on (build/asan)
-#           tsan    unit, stress, examples with ThreadSanitizer, checks on (build/tsan)
+# Layers    unit conformance stress examples lint install    the library as users get it (build/)
+#           asan    unit, conformance, stress, examples with AddressSanitizer and UBSan, checks on
+#                   (build/asan)
+#           tsan    the same with ThreadSanitizer (build/tsan)
 # --full    adds the layers
 #           one-cpu             unit and stress of build/ pinned to one processor
 #           hogs                unit and stress of build/ beside two programs that only compute
@@ -22,7 +23,7 @@ usage() {
     exit "$1"
 }
 
-layers=(unit stress examples lint install asan tsan)
+layers=(unit conformance stress examples lint install asan tsan)
 full_layers=(one-cpu hogs valgrind helgrind clang-14 clang-19)
 only=
 full=
@@ -147,7 +148,7 @@ run_asan() {
     local common=halt_on_error=1:abort_on_error=1
     ASAN_OPTIONS=$common:allocator_may_return_null=1:detect_stack_use_after_return=1 \
         UBSAN_OPTIONS=$common:print_stacktrace=1 TREESUM_SLOWNESS=4 \
-        run_tests asan build/asan "unit stress examples"
+        run_tests asan build/asan "unit conformance stress examples"
 }
 
 # Kernels that randomise addresses by more bits than ThreadSanitizer expects need setarch -R.
@@ -163,7 +164,8 @@ run_tsan() {
     setup_arguments=(-Db_sanitize=thread -Db_lundef=false -Dchecked=true)
     test_arguments=(--timeout-multiplier 2)
     TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1 \
-        TREESUM_SLOWNESS=4 run_tests tsan build/tsan "unit stress examples" "${wrapper[@]}"
+        TREESUM_SLOWNESS=4 run_tests tsan build/tsan "unit conformance stress examples" \
+        "${wrapper[@]}"
 }
 
 # can_have LAYER PROGRAM: is PROGRAM, or the package of that name, there? Else the layer is skipped.

@@ -29,7 +29,8 @@
  *           ENOMEM    no memory, or no thread at all; nothing stays in the table
  *           anything else comes from the function and is passed on unchanged; ECANCELED also if
  *           the function ended its thread, ETIMEDOUT also if the flight took opts.timeout_ns.
- * Limits    Keys of any bytes, up to CCONC_FLIGHT_MAX_KEY of them; 2^31 - 1 callers a flight. */
+ * Limits    Keys of any bytes, up to CCONC_FLIGHT_MAX_KEY of them; 2^31 - 1 callers a flight. An
+ *           empty table takes some 4 KiB a processor, at most 64 KiB. */
 #ifndef CCONC_FLIGHT_H
 #define CCONC_FLIGHT_H
 

@@ -12,7 +12,6 @@
  * Rejected    A record a caller, made before the look: joiners, the many, need none. */
 #include "prim/flight.h"
 
-#include "core/must.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
 #include "plat/thread.h"

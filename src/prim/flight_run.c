@@ -26,7 +26,6 @@
 #include <cconc/ctx.h>
 
 #include "core/must.h"
-#include "plat/alloc.h"
 #include "plat/thread.h"
 
 #include <errno.h>

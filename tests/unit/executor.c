@@ -27,6 +27,7 @@ struct job {
     atomic_int runs;
     atomic_int torn;
     bool       exits;
+    bool       lets_go;
     pthread_t  thread;
     size_t     stack_bytes;
 };
@@ -40,6 +41,9 @@ static void job_run(exec_task *task)
     SUPPORT_CHECK(pthread_attr_getstacksize(&attr, &job->stack_bytes) == 0);
     SUPPORT_CHECK(pthread_attr_destroy(&attr) == 0);
     bool exits = job->exits;
+    if (job->lets_go) {
+        cconc__executor_let_go();
+    }
     atomic_fetch_add(&job->runs, 1); /* the last touch, unless it exits */
     if (exits) {
         pthread_exit(NULL);
@@ -285,6 +289,21 @@ static void executor_replaces_a_thread_that_a_task_has_ended(void **state)
         until(atomic_load(&next.runs) == 1);
         assert_int_equal(atomic_load(&next.torn), 0);
         assert_int_equal(atomic_load(&torn.runs), 1);
+    }
+}
+
+static void executor_task_that_has_let_go_is_not_told_of_the_end_of_its_thread(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct job job = job_make();
+        job.lets_go = true;
+        job.exits = i % 2 == 0;
+        assert_int_equal(cconc__executor_submit(&job.task), 0);
+        assert_int_equal(cconc_shutdown(NULL), 0);
+        assert_int_equal(atomic_load(&job.runs), 1);
+        assert_int_equal(atomic_load(&job.torn), 0);
+        assert_int_equal(executor_threads(), 0);
     }
 }
 
@@ -548,6 +567,7 @@ int main(int argc, char **argv)
         UNIT_TEST(executor_threads_end_when_idle),
         UNIT_TEST(executor_loses_no_task_while_threads_end),
         UNIT_TEST(executor_replaces_a_thread_that_a_task_has_ended),
+        UNIT_TEST(executor_task_that_has_let_go_is_not_told_of_the_end_of_its_thread),
         UNIT_TEST(executor_is_not_stopped_while_a_task_runs),
         UNIT_TEST(executor_cannot_be_shut_down_by_its_own_thread),
         UNIT_TEST(executor_starts_again_after_shutdown),

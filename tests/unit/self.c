@@ -78,6 +78,7 @@ static void crowd_end(struct crowd *crowd, struct support_threads *threads)
     for (size_t i = 0; i < THREADS; i++) {
         for (size_t j = 0; j < i; j++) {
             assert_ptr_not_equal(crowd->records[i], crowd->records[j]);
+            assert_int_not_equal(crowd->records[i]->number, crowd->records[j]->number);
         }
     }
 }
