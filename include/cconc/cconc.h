@@ -10,6 +10,7 @@
 #include <cconc/ctx.h>
 #include <cconc/flight.h>
 #include <cconc/group.h>
+#include <cconc/once.h>
 #include <cconc/process.h>
 #include <cconc/select.h>
 #include <cconc/sem.h>

@@ -62,6 +62,18 @@ void cconc__lot_claim_locked(lot_bucket *bucket, const void *object, claim_kind 
     }
 }
 
+void cconc__lot_hand_locked(lot_bucket *bucket, const void *object, int code, wake_batch *batch)
+{
+    wait_node *before = batch->last;
+    list_link *at;
+    cconc__lock_assert_held(&bucket->mu);
+    cconc__lot_claim_locked(bucket, object, CLAIM_GRANT, batch);
+    at = before ? before->link.next : batch->first ? &batch->first->link : NULL;
+    for (; at; at = at->next) { /* claimed, and not woken: their frames are ours to write */
+        *(int *)LIST_OF(at, wait_node, link)->elem = code;
+    }
+}
+
 size_t cconc__lot_count(const void *object)
 {
     lot_bucket *bucket = cconc__lot_take(object);

@@ -53,6 +53,8 @@ typedef struct atom_ptr {
                                               memory_order_##failure)
 
 #define atom_cas_rlx_rlx(a, expected, x) ATOM_CAS(strong, a, expected, x, relaxed, relaxed)
+#define atom_cas_acq_rlx(a, expected, x) ATOM_CAS(strong, a, expected, x, acquire, relaxed)
+#define atom_cas_rel_rlx(a, expected, x) ATOM_CAS(strong, a, expected, x, release, relaxed)
 #define atom_cas_acqrel_acq(a, expected, x) ATOM_CAS(strong, a, expected, x, acq_rel, acquire)
 #define atom_cas_weak_rlx_rlx(a, expected, x) ATOM_CAS(weak, a, expected, x, relaxed, relaxed)
 #define atom_cas_weak_acq_acq(a, expected, x) ATOM_CAS(weak, a, expected, x, acquire, acquire)

@@ -20,6 +20,7 @@ static const struct bench_cell *const files[] = {
     bench_chan,
     bench_select,
     bench_sem,
+    bench_once,
     bench_waitgroup,
     bench_group,
     bench_ctx,
