@@ -98,7 +98,8 @@ CCONC_API CCONC_NODISCARD int cconc_flight_new(const cconc_flight_opts *opts,
  * Returns:  0; the function's code; ECANCELED, ETIMEDOUT, EINPROGRESS, EDEADLK, EAGAIN, ENOMEM;
  *           EINVAL.
  * Owns:     on 0 *out_result is one reference. Unless EINVAL, arg goes to drop (may be NULL)
- *           exactly once: after fn for the arg that it ran with, else before do returns. */
+ *           exactly once: if this call started the flight, after fn or once it is certain that fn
+ *           will not run; else before do returns. Nobody has the result before that. */
 CCONC_API CCONC_NODISCARD int cconc_flight_do(cconc_flight *set, cconc_ctx *ctx, const void *key,
                                               size_t key_len, cconc_flight_fn fn, void *arg,
                                               cconc_flight_drop_fn drop,

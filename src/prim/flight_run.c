@@ -320,7 +320,7 @@ static void flight_land(flight *one, flight_pass *pass)
         cconc__flight_fit(shard);
     }
     clock_stop(one);
-    cconc__flight_retire(one, true);
+    cconc__flight_retire(one, !kept);
     pass->late = late ? late : pass->late;
     pass->destroy = shard->set->opts.destroy;
     pass->spent = one->inside ? NULL : one;
