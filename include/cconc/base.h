@@ -37,11 +37,13 @@
 
 CCONC_BEGIN_DECLS
 
-typedef struct cconc_ctx cconc_ctx;
 typedef struct cconc_chan cconc_chan;
+typedef struct cconc_ctx cconc_ctx;
 typedef struct cconc_flight cconc_flight;
+typedef struct cconc_future cconc_future;
 typedef struct cconc_group cconc_group;
 typedef struct cconc_once cconc_once;
+typedef struct cconc_pool cconc_pool;
 typedef struct cconc_sem cconc_sem;
 typedef struct cconc_ticker cconc_ticker;
 typedef struct cconc_timer cconc_timer;

@@ -11,6 +11,7 @@
 #include <cconc/flight.h>
 #include <cconc/group.h>
 #include <cconc/once.h>
+#include <cconc/pool.h>
 #include <cconc/process.h>
 #include <cconc/select.h>
 #include <cconc/sem.h>

@@ -15,6 +15,7 @@
 
 typedef enum lock_rank {
     RANK_GROUP = 20,    /* one group: below CTX, to take its verdict and context in one step */
+    RANK_POOL = 22,     /* one pool: below CTX, to cancel a future's context while it runs */
     RANK_FLIGHT = 24,   /* one shard of flights: a context ends in one step with its key */
     RANK_RING = 26,     /* which functions of flights wait for which */
     RANK_CTX = 30,      /* one cancellation tree: its nodes, watchers and registrations */

@@ -103,6 +103,7 @@ self *cconc__self_make(void)
     }
     me->slot.on_exit = self_thread_ends;
     me->executor = NULL;
+    me->helper = NULL;
     me->task = NULL;
     me->is_due = false;
     me->next = NULL;

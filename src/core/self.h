@@ -24,6 +24,7 @@ typedef struct self {
     plat_tls_slot slot;     /* (i) first: the thread's slot points here */
     parker        parker;   /* type-stable: a late waker may touch it after its owner has gone */
     void         *executor; /* (o) the executor thread that this is, or NULL */
+    struct helper *helper;  /* (o) of the pool whose worker this is, or NULL */
     self_task    *task;     /* (o) the innermost that runs here, or NULL */
     uint64_t      random;   /* (o) state of the generator */
     uint32_t      spins;    /* (o) long phases of spinning that failed in a row, see spin.c */

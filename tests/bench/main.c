@@ -23,6 +23,7 @@ static const struct bench_cell *const files[] = {
     bench_once,
     bench_waitgroup,
     bench_group,
+    bench_pool,
     bench_ctx,
     bench_ticker,
     bench_timer,

@@ -1,0 +1,321 @@
+/* pool.c - how a pool begins, takes tasks, changes and ends
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        A pool is a queue, and threads that take from it. Everything about it is under one
+ *             lock, taken once to submit a task and once to end it and take the next.
+ * Picture     open --shutdown(DRAIN)--> closed: runs what is queued --+
+ *               |                          | shutdown(CANCEL)         +--> all left and joined
+ *               +--shutdown(CANCEL)--> cancelled: drops it -----------+
+ *             The queue is in pool_queue.c, the threads in pool_worker.c, waiting inside the pool in
+ *             pool_help.c; submitting in pool_submit.c, futures in pool_future.c, the loop in
+             pool_for.c.
+ * Invariants  I1 Once closed, nothing is accepted. Once cancelled, nothing queued starts.
+ *             I2 shutdown returns 0 only with no thread, no task and no hook left.
+ * Locks       mu, rank POOL. The pool's context is ended with no lock held.
+ * Ordering    mu orders submit before its task, and its end before wait and shutdown.
+ * Lifetime    The memory goes with the last of pool and futures; threads are joined before.
+ * Rejected    Threads started by the first submit: the first ENOMEM would come too late. */
+#include "task/pool.h"
+
+#include <cconc/ctx.h>
+
+#include "core/must.h"
+#include "core/node.h"
+#include "core/spin.h"
+#include "plat/alloc.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static int pool_check(const cconc_pool_opts *opts)
+{
+    bool unbounded = (opts->flags & CCONC_POOL_UNBOUNDED) != 0;
+    if (opts->workers < 0 || opts->workers > CCONC_POOL_MAX_WORKERS || opts->queue_len < 0 ||
+        opts->full_policy > CCONC_POOL_CALLER_RUNS || (opts->flags & ~CCONC_POOL_UNBOUNDED) != 0) {
+        return EINVAL;
+    }
+    if (opts->full_policy == CCONC_POOL_DROP_OLDEST && opts->queue_len == 0 && !unbounded) {
+        return EINVAL;
+    }
+    return 0;
+}
+
+/* The records of a bounded queue. */
+static int pool_make_reserve(cconc_pool *p)
+{
+    list_init(&p->free_tasks);
+    if (p->opts.flags & CCONC_POOL_UNBOUNDED) {
+        p->cap = POOL_NO_BOUND;
+        return 0;
+    }
+    p->cap = (size_t)p->opts.queue_len;
+    if (p->cap == 0) {
+        return 0;
+    }
+    if (p->cap > SIZE_MAX / 2 / sizeof(pool_task)) {
+        return ENOMEM;
+    }
+    p->reserve = cconc__alloc(p->cap * sizeof(pool_task));
+    if (!p->reserve) {
+        return ENOMEM;
+    }
+    for (size_t i = 0; i < p->cap; i++) {
+        cconc__pool_task_init(&p->reserve[i], TASK_RESERVE);
+        list_push_back(&p->free_tasks, &p->reserve[i].link);
+    }
+    return 0;
+}
+
+static void pool_init(cconc_pool *p, const cconc_pool_opts *opts)
+{
+    p->opts = *opts;
+    (void)snprintf(p->name, sizeof(p->name), "%s", opts->name ? opts->name : "pool");
+    p->opts.name = NULL;
+    p->target = opts->workers > 0 ? (uint32_t)opts->workers : cconc__spin_cpus();
+    ref_init(&p->refs, 1);
+    list_init(&p->queue);
+    waitq_init(&p->submitters);
+    waitq_init(&p->idle);
+    waitq_init(&p->waiters);
+    waitq_init(&p->enders);
+    waitq_init(&p->returners);
+}
+
+int cconc_pool_new(cconc_ctx *parent, const cconc_pool_opts *opts, cconc_pool **out_pool)
+{
+    static const cconc_pool_opts defaults;
+    cconc_pool *p;
+    int err;
+    opts = opts ? opts : &defaults;
+    err = out_pool ? pool_check(opts) : EINVAL;
+    if (err) {
+        return err;
+    }
+    p = cconc__alloc(sizeof(*p));
+    if (!p) {
+        return ENOMEM;
+    }
+    pool_init(p, opts);
+    err = pool_make_reserve(p);
+    if (err) {
+        goto undo_pool;
+    }
+    err = cconc__lock_init(&p->mu, RANK_POOL);
+    if (err) {
+        goto undo_reserve;
+    }
+    err = cconc_ctx_with_cancel(parent, &p->ctx);
+    if (err) {
+        goto undo_lock;
+    }
+    if (cconc__pool_grow(p) != 0) {
+        cconc_pool_free(p);
+        return ENOMEM;
+    }
+    *out_pool = p;
+    return 0;
+undo_lock:
+    cconc__lock_destroy(&p->mu);
+undo_reserve:
+    cconc__alloc_free(p->reserve);
+undo_pool:
+    cconc__alloc_free(p);
+    return err;
+}
+
+cconc_ctx *cconc_pool_ctx(cconc_pool *pool)
+{
+    return pool->ctx;
+}
+
+/* ---- wait, resize --------------------------------------------------------------------------- */
+
+int cconc_pool_wait(cconc_pool *pool, cconc_ctx *ctx)
+{
+    waiter w;
+    wait_node node;
+    bool waits;
+    int err = 0;
+    if (cconc__pool_worker_here(pool)) {
+        return EDEADLK;
+    }
+    cconc__waiter_arm(&w, ctx);
+    wait_node_init(&node, &w, NULL, 0);
+    lock_take(&pool->mu);
+    waits = pool->counts.queued > 0 || pool->counts.running > 0 || pool->dropping > 0;
+    if (waits) {
+        waitq_push_back(&pool->waiters, &node);
+    }
+    lock_leave(&pool->mu);
+    if (waits) {
+        err = cconc__pool_sleep(pool, &pool->waiters, &w, &node, ctx);
+    }
+    waiter_disarm(&w);
+    return err;
+}
+
+int cconc_pool_resize(cconc_pool *pool, int workers)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    bool closed;
+    int err;
+    if (workers < 1 || workers > CCONC_POOL_MAX_WORKERS) {
+        return EINVAL;
+    }
+    lock_take(&pool->mu);
+    closed = pool->closed;
+    if (!closed) {
+        pool->target = (uint32_t)workers;
+        if (pool->active > pool->target) {
+            cconc__pool_rouse_locked(pool, pool->active - pool->target, &batch);
+        }
+        cconc__pool_serve_locked(pool, &batch);
+    }
+    lock_leave(&pool->mu);
+    batch_wake(&batch);
+    if (closed) {
+        return EPIPE;
+    }
+    err = cconc__pool_grow(pool);
+    if (err) {
+        lock_take(&pool->mu);
+        if (pool->target == (uint32_t)workers && pool->active > 0) {
+            pool->target = pool->active;
+        }
+        lock_leave(&pool->mu);
+    }
+    return err;
+}
+
+/* ---- shutdown ------------------------------------------------------------------------------- */
+
+/* Close, and drop what is queued if so asked. */
+static void pool_close(cconc_pool *p, bool cancels)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    pool_lost lost;
+    lock_take(&p->mu);
+    p->closed = true;
+    p->cancelled = p->cancelled || cancels;
+    cconc__pool_rouse_locked(p, UINT32_MAX, &batch);
+    cconc__pool_serve_locked(p, &batch);
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    if (!cancels) {
+        return;
+    }
+    cconc_ctx_cancel(p->ctx);
+    for (;;) {
+        bool any;
+        lock_take(&p->mu);
+        any = cconc__pool_lose_locked(p, NULL, &lost);
+        lock_leave(&p->mu);
+        if (!any) {
+            return;
+        }
+        cconc__pool_drop(p, &lost);
+    }
+}
+
+/* Join the threads that have left. Returns 0 once there are none and nothing is left to do; EAGAIN
+ * if node was queued to wait for that; ENOMEM if tasks are left without a thread. */
+static int pool_end_step(cconc_pool *p, wait_node *node)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    pool_worker *left;
+    int err = EAGAIN;
+    lock_take(&p->mu);
+    left = p->alive == 0 && !p->joining ? p->dead : NULL;
+    if (left) {
+        p->dead = NULL;
+        p->joining = true;
+        lock_leave(&p->mu); /* looked at anew: everything */
+        cconc__pool_join_threads(p, left);
+        lock_take(&p->mu);
+        p->joining = false;
+        cconc__pool_serve_locked(p, &batch);
+    }
+    if (p->alive == 0 && !p->dead && !p->joining && p->dropping == 0) {
+        err = p->counts.queued > 0 ? ENOMEM : 0;
+    } else {
+        waitq_push_back(&p->enders, node);
+    }
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    return err;
+}
+
+/* Wait until all has ended. Returns 0, ctx's code, or ENOMEM. */
+static int pool_end(cconc_pool *p, cconc_ctx *ctx)
+{
+    int err = EAGAIN;
+    while (err == EAGAIN) {
+        waiter w;
+        wait_node node;
+        cconc__waiter_arm(&w, ctx);
+        wait_node_init(&node, &w, NULL, 0);
+        err = pool_end_step(p, &node);
+        if (err == EAGAIN) {
+            err = cconc__pool_sleep(p, &p->enders, &w, &node, ctx);
+            err = err ? err : EAGAIN; /* told that something has ended: look */
+        } else if (err == ENOMEM && cconc__pool_grow(p) == 0) {
+            err = EAGAIN; /* the last worker was lost, and now there is one for what is left */
+        }
+        waiter_disarm(&w);
+    }
+    return err;
+}
+
+int cconc_pool_shutdown(cconc_pool *pool, cconc_ctx *ctx, uint32_t mode)
+{
+    if (mode > CCONC_POOL_CANCEL) {
+        return EINVAL;
+    }
+    if (cconc__pool_worker_here(pool)) {
+        return EDEADLK;
+    }
+    pool_close(pool, mode == CCONC_POOL_CANCEL);
+    return pool_end(pool, ctx);
+}
+
+void cconc_pool_read(cconc_pool *pool, cconc_pool_counts *out_counts)
+{
+    lock_take(&pool->mu);
+    *out_counts = pool->counts;
+    out_counts->workers = pool->active;
+    out_counts->idle = (uint32_t)pool->idle.count;
+    out_counts->blocked = (uint32_t)pool->submitters.count;
+    lock_leave(&pool->mu);
+}
+
+void cconc__pool_unref(cconc_pool *p)
+{
+    if (!ref_put(&p->refs)) {
+        return;
+    }
+    cconc__lock_destroy(&p->mu);
+    while (p->chunks) {
+        pool_chunk *next = p->chunks->next;
+        cconc__alloc_free(p->chunks);
+        p->chunks = next;
+    }
+    while (p->all) {
+        pool_worker *next = p->all->made;
+        cconc__alloc_free(p->all);
+        p->all = next;
+    }
+    cconc__alloc_free(p->reserve);
+    cconc__alloc_free(p);
+}
+
+void cconc_pool_free(cconc_pool *pool)
+{
+    if (!pool) {
+        return;
+    }
+    MUST(!cconc__pool_worker_here(pool), "pool free in one of its own %u workers",
+         (unsigned)pool->target);
+    (void)cconc_pool_shutdown(pool, NULL, CCONC_POOL_CANCEL);
+    cconc_ctx_free(pool->ctx);
+    cconc__pool_unref(pool);
+}

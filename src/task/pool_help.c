@@ -1,0 +1,264 @@
+/* pool_help.c - what a worker does instead of waiting for its own pool
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        A worker that waits runs queued tasks on top of the one that waits: the task it waits
+ *             for if nobody has begun it, else its own newest, else the oldest. Only with nothing
+ *             queued does it sleep, and then as one of the idle, so that a new task wakes it.
+ * Picture     runs[0]  outer task: submits a, b; joins a        own  b - a
+ *             runs[1]    a, run in place                         own  b
+ *             beyond CCONC_POOL_MAX_DEPTH: active - 1, and a temporary worker in its place; after
+ *             the wait active + 1, as soon as some worker leaves
+ * Invariants  I1 No wait of a thread's is armed while a task runs on top of it.
+ *             I2 A worker that is called takes a task, or calls another when it leaves.
+ *             I3 A worker that has lent its place runs nothing until it has one again.
+ * Locks       The pool's mu.
+ * Ordering    None but mu's, and [claim.1] for grants and calls; [pool.1] in task_is_done().
+ * Lifetime    As for any wait: the nodes lie on the worker's stack.
+ * Rejected    More threads at once: a recursion of depth 20 would need as many stacks. Only the task
+ *             that is waited for: with that one running elsewhere the worker would sleep on a full
+ *             queue. */
+#include "task/pool.h"
+
+#include "core/must.h"
+#include "core/node.h"
+
+#include <errno.h>
+
+pool_worker *cconc__pool_worker_here(cconc_pool *p)
+{
+    helper *h = helper_of(p);
+    return h ? LIST_OF(h, pool_worker, help) : NULL;
+}
+
+void cconc__pool_arrive_locked(cconc_pool *p, pool_worker *w)
+{
+    cconc__lock_assert_held(&p->mu);
+    if (w->is_called) {
+        w->is_called = false;
+        p->calling--;
+    }
+}
+
+static bool help_is_too_deep(const pool_worker *w)
+{
+    return w->depth > CCONC_POOL_MAX_DEPTH;
+}
+
+static bool help_run_one(helper *h)
+{
+    pool_worker *w = LIST_OF(h, pool_worker, help);
+    cconc_pool *p = w->pool;
+    wake_batch batch = WAKE_BATCH_INIT;
+    bool took;
+    if (help_is_too_deep(w)) {
+        return false;
+    }
+    lock_take(&p->mu);
+    cconc__pool_arrive_locked(p, w);
+    took = cconc__pool_take_locked(p, w, true, &batch);
+    p->counts.helped += took ? 1 : 0;
+    cconc__pool_serve_locked(p, &batch);
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    if (took) {
+        cconc__pool_run_nested(w);
+    }
+    return took;
+}
+
+/* Give the place of w to another worker. Returns 0, or EDEADLK if there is none to be had. */
+static int help_lend(pool_worker *w)
+{
+    cconc_pool *p = w->pool;
+    wake_batch batch = WAKE_BATCH_INIT;
+    int err;
+    lock_take(&p->mu);
+    p->active--;
+    p->counts.suspended++;
+    cconc__pool_serve_locked(p, &batch); /* one that wants its place back comes first */
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    err = cconc__pool_grow(p);
+    if (!err) {
+        w->has_lent = true;
+        return 0;
+    }
+    lock_take(&p->mu);
+    p->counts.suspended--;
+    p->active++;
+    lock_leave(&p->mu);
+    return EDEADLK;
+}
+
+/* Take a place again, from the next worker that leaves. */
+static void help_return(pool_worker *w)
+{
+    cconc_pool *p = w->pool;
+    waiter wait;
+    wait_node node;
+    bool parks;
+    w->has_lent = false;
+    cconc__waiter_arm(&wait, NULL);
+    wait_node_init(&node, &wait, NULL, 0);
+    lock_take(&p->mu);
+    p->counts.suspended--;
+    parks = p->active >= p->target || p->returners.count > 0;
+    if (parks) {
+        wake_batch batch = WAKE_BATCH_INIT;
+        waitq_push_back(&p->returners, &node);
+        cconc__pool_rouse_locked(p, 1, &batch);
+        lock_leave(&p->mu);
+        batch_wake(&batch);
+        cconc__waiter_park(&wait, true);
+    } else {
+        p->active++;
+        lock_leave(&p->mu);
+    }
+    waiter_disarm(&wait);
+}
+
+static int help_enlist(helper *h, wait_node *node)
+{
+    pool_worker *w = LIST_OF(h, pool_worker, help);
+    cconc_pool *p = w->pool;
+    int err = 0;
+    if (help_is_too_deep(w)) {
+        return help_lend(w);
+    }
+    node->elem = w;
+    lock_take(&p->mu);
+    if (cconc__pool_has_task_locked(p)) {
+        err = EAGAIN;
+    } else {
+        waitq_push_front(&p->idle, node);
+    }
+    lock_leave(&p->mu);
+    return err;
+}
+
+static void help_delist(helper *h, wait_node *node)
+{
+    pool_worker *w = LIST_OF(h, pool_worker, help);
+    cconc_pool *p = w->pool;
+    wake_batch batch = WAKE_BATCH_INIT;
+    if (w->has_lent) {
+        help_return(w);
+        return;
+    }
+    lock_take(&p->mu);
+    if (node->queued) {
+        waitq_remove(&p->idle, node);
+    }
+    cconc__pool_arrive_locked(p, w);
+    cconc__pool_serve_locked(p, &batch);
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+}
+
+void cconc__pool_help_init(pool_worker *w)
+{
+    w->help.owner = w->pool;
+    w->help.run_one = help_run_one;
+    w->help.enlist = help_enlist;
+    w->help.delist = help_delist;
+}
+
+static bool task_is_done(const pool_task *task)
+{
+    return atom_load_acq(&task->state) == TASK_DONE; /* [pool.1] acq: the end of the task */
+}
+
+/* Run task in w if nobody has begun it. */
+static bool help_run_it(pool_worker *w, pool_task *task)
+{
+    cconc_pool *p = w->pool;
+    wake_batch batch = WAKE_BATCH_INIT;
+    bool took;
+    if (help_is_too_deep(w)) {
+        return false;
+    }
+    lock_take(&p->mu);
+    took = !p->cancelled &&
+           atom_load_rlx(&task->state) == TASK_QUEUED; /* rlx: stored under mu */
+    if (took) {
+        cconc__pool_begin_locked(p, cconc__pool_unqueue_locked(p, task), w);
+        p->counts.helped++;
+        cconc__pool_serve_locked(p, &batch);
+    }
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    if (took) {
+        cconc__pool_run_nested(w);
+    }
+    return took;
+}
+
+/* Sleep until task has ended or, in a helper, another one is queued: EAGAIN. */
+static int help_await_once(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper *h)
+{
+    waiter w;
+    wait_node join;
+    wait_node call;
+    bool parks;
+    int err = 0;
+    cconc__waiter_arm(&w, ctx);
+    wait_node_init(&join, &w, NULL, 0);
+    wait_node_init(&call, &w, NULL, HELPER_INDEX);
+    lock_take(&p->mu);
+    parks = !task_is_done(task);
+    if (parks) {
+        waitq_push_back(&task->joiners, &join);
+    }
+    lock_leave(&p->mu);
+    if (parks) {
+        err = h ? h->enlist(h, &call) : 0;
+        if (err) {
+            (void)cconc__waiter_withdraw(&w);
+        } else {
+            cconc__waiter_park(&w, true);
+        }
+        if (waiter_kind(&w) != CLAIM_GRANT) {
+            lock_take(&p->mu);
+            if (join.queued) {
+                waitq_remove(&task->joiners, &join);
+            }
+            lock_leave(&p->mu);
+        }
+        if (h && !err) {
+            h->delist(h, &call);
+        }
+        if (waiter_kind(&w) == CLAIM_GRANT) {
+            err = 0;
+        } else if (waiter_kind(&w) == CLAIM_READY) {
+            err = EAGAIN;
+        } else if (!err) {
+            (void)cconc__waiter_error(&w, ctx);
+            err = EINPROGRESS;
+        }
+    }
+    waiter_disarm(&w);
+    return err;
+}
+
+int cconc__pool_await(cconc_pool *p, cconc_ctx *ctx, pool_task *task, int *out_code)
+{
+    helper *h = helper_of(p);
+    int err = task_is_done(task) ? 0 : EAGAIN;
+    if (err && h && help_run_it(LIST_OF(h, pool_worker, help), task) && task_is_done(task)) {
+        err = 0;
+    }
+    while (err == EAGAIN) {
+        bool ran = h && h->run_one(h);
+        if (task_is_done(task)) {
+            err = 0;
+        } else if (ran) {
+            err = cconc__node_err(ctx) ? EINPROGRESS : EAGAIN;
+        } else {
+            err = help_await_once(p, ctx, task, h);
+        }
+    }
+    if (!err) {
+        *out_code = task->code;
+    }
+    return err;
+}

@@ -1,0 +1,263 @@
+/* pool_submit.c - how a task gets into a pool
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        Try under the lock; if the queue is full do what the policy says. A worker of the pool
+ *             never waits for room: it runs queued tasks until there is some, or, at a rendezvous,
+ *             the very task it submits.
+ * Picture     try -> 0
+ *              +-> full -> BLOCK        outside: in line with submitters, until granted
+ *                       |               a worker: run one, try again
+ *                       +-> FAIL        EAGAIN
+ *                       +-> DROP_OLDEST the oldest is lost, in the same step
+ *                       +-> CALLER_RUNS run it here
+ * Invariants  I1 On an error the task is nowhere in the pool.
+ * Locks       The pool's mu; tasks run and hooks are called with no lock held.
+ * Ordering    None but mu's, and [claim.1] for a grant.
+ * Lifetime    A plain task is a record on the submitter's stack until it is accepted, which copies
+ *             it.
+ * Rejected    Counting what callers run among running: wait in such a task would wait for itself. */
+#include "task/pool.h"
+
+#include "core/must.h"
+#include "core/node.h"
+#include "plat/alloc.h"
+
+#include <errno.h>
+
+/* Get records for an unbounded queue. Returns false if there is no memory. */
+static bool pool_add_chunk(cconc_pool *p)
+{
+    pool_chunk *chunk = cconc__alloc(sizeof(*chunk));
+    if (!chunk) {
+        return false;
+    }
+    lock_take(&p->mu);
+    for (size_t i = 0; i < sizeof(chunk->tasks) / sizeof(chunk->tasks[0]); i++) {
+        cconc__pool_task_init(&chunk->tasks[i], TASK_RESERVE);
+        list_push_back(&p->free_tasks, &chunk->tasks[i].link);
+    }
+    chunk->next = p->chunks;
+    p->chunks = chunk;
+    lock_leave(&p->mu);
+    return true;
+}
+
+/* Accept task if there is room; drops says to make some. */
+static int pool_try_once(cconc_pool *p, pool_task *task, bool drops, bool *out_short)
+{
+    pool_worker *w = cconc__pool_worker_here(p);
+    wake_batch batch = WAKE_BATCH_INIT;
+    pool_lost lost;
+    bool has_lost = false;
+    int err;
+    lock_take(&p->mu);
+    err = cconc__pool_accept_locked(p, task, w, &batch);
+    if (err == EAGAIN && drops && cconc__pool_lose_locked(p, NULL, &lost)) {
+        has_lost = true;
+        err = cconc__pool_accept_locked(p, task, w, &batch);
+    }
+    *out_short = p->active < p->target && !p->closed;
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    if (has_lost) {
+        cconc__pool_drop(p, &lost);
+    }
+    return err;
+}
+
+/* The same, with what can be had where a worker or a record is missing. */
+static int pool_try(cconc_pool *p, pool_task *task, bool drops)
+{
+    bool is_short;
+    int err = pool_try_once(p, task, drops, &is_short);
+    while (err == ENOMEM) {
+        bool has_workers;
+        if (is_short && cconc__pool_grow(p) != 0) {
+            lock_take(&p->mu);
+            has_workers = p->alive > 0;
+            lock_leave(&p->mu);
+            if (!has_workers) {
+                return ENOMEM;
+            }
+        }
+        if (p->cap == POOL_NO_BOUND && task->kind == TASK_LOOSE && !pool_add_chunk(p)) {
+            return ENOMEM;
+        }
+        err = pool_try_once(p, task, drops, &is_short);
+    }
+    if (is_short) {
+        (void)cconc__pool_grow(p); /* a worker that was lost, and could not be replaced then */
+    }
+    return err;
+}
+
+/* Run task in the calling thread. */
+static void pool_run_here(cconc_pool *p, pool_task *task)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    bool is_future = task->kind == TASK_FUTURE;
+    int code = task->fn(is_future ? cconc__pool_future_ctx(task) : p->ctx, task->arg);
+    bool has_ended = task->ended != NULL;
+    bool is_plain = task->kind == TASK_LOOSE;
+    if (has_ended) {
+        task->ended((cconc_pool_task *)(void *)task, code, false);
+    } else if (is_plain && code != 0 && p->opts.on_error) {
+        p->opts.on_error(p->opts.user, task->fn, task->arg, code);
+    }
+    lock_take(&p->mu);
+    p->counts.caller_ran++;
+    if (!has_ended && !is_plain) {
+        cconc__pool_finish_locked(p, task, code, &batch);
+    }
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    if (is_future) {
+        cconc__pool_future_ended(task);
+    }
+}
+
+/* A rendezvous in a worker that would block: it takes the task itself. Returns false if it is in too
+ * many already. */
+static bool pool_run_direct(cconc_pool *p, pool_worker *w, pool_task *task, int *out_err)
+{
+    if (w->depth > CCONC_POOL_MAX_DEPTH) {
+        return false;
+    }
+    lock_take(&p->mu);
+    *out_err = p->closed ? EPIPE : 0;
+    if (!p->closed) {
+        cconc__pool_begin_locked(p, task, w);
+        p->counts.submitted++;
+        p->counts.helped++;
+    }
+    lock_leave(&p->mu);
+    if (*out_err == 0) {
+        cconc__pool_run_nested(w);
+    }
+    return true;
+}
+
+/* Wait in the queue of submitters. */
+static int pool_queue_up(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper *h)
+{
+    waiter w;
+    wait_node node;
+    wait_node call;
+    wake_batch batch = WAKE_BATCH_INIT;
+    int err;
+    cconc__waiter_arm(&w, ctx);
+    wait_node_init(&node, &w, task, 0);
+    wait_node_init(&call, &w, NULL, HELPER_INDEX);
+    lock_take(&p->mu);
+    err = cconc__pool_accept_locked(p, task, NULL, &batch);
+    if (err == EAGAIN) {
+        waitq_push_back(&p->submitters, &node);
+    }
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    if (err == EAGAIN) {
+        int alone = h ? h->enlist(h, &call) : 0;
+        if (alone && cconc__waiter_withdraw(&w)) {
+            lock_take(&p->mu);
+            waitq_remove(&p->submitters, &node);
+            lock_leave(&p->mu);
+            err = alone;
+        } else {
+            err = cconc__pool_sleep(p, &p->submitters, &w, &node, ctx);
+        }
+        if (h && !alone) {
+            h->delist(h, &call);
+        }
+    }
+    waiter_disarm(&w);
+    return err;
+}
+
+/* Submit task to a full queue, waiting for room. */
+static int pool_block(cconc_pool *p, cconc_ctx *ctx, pool_task *task)
+{
+    pool_worker *w = cconc__pool_worker_here(p);
+    int err = EAGAIN;
+    if (!w) {
+        return pool_queue_up(p, ctx, task, NULL);
+    }
+    if (p->cap == 0 && pool_run_direct(p, w, task, &err)) {
+        return err;
+    }
+    while (err == EAGAIN) {
+        if (w->depth > CCONC_POOL_MAX_DEPTH) {
+            return pool_queue_up(p, ctx, task, &w->help);
+        }
+        (void)w->help.run_one(&w->help);
+        err = cconc__node_err(ctx);
+        err = err ? err : pool_try(p, task, false);
+    }
+    return err;
+}
+
+int cconc__pool_submit(cconc_pool *p, cconc_ctx *ctx, pool_task *task, uint32_t policy)
+{
+    int err = pool_try(p, task, policy == CCONC_POOL_DROP_OLDEST);
+    if (err == EAGAIN && policy == CCONC_POOL_BLOCK) {
+        err = pool_block(p, ctx, task);
+    } else if (err == EAGAIN && policy == CCONC_POOL_CALLER_RUNS) {
+        pool_run_here(p, task);
+        err = 0;
+    }
+    return err;
+}
+
+/* ---- the public forms ----------------------------------------------------------------------- */
+
+static int pool_submit_plain(cconc_pool *p, cconc_ctx *ctx, cconc_task_fn fn, void *arg,
+                             uint32_t policy)
+{
+    pool_task task;
+    int err;
+    if (!fn) {
+        return EINVAL;
+    }
+    err = cconc__node_err(ctx);
+    if (err) {
+        return err;
+    }
+    task.fn = fn;
+    task.arg = arg;
+    task.ended = NULL;
+    task.kind = TASK_LOOSE;
+    return cconc__pool_submit(p, ctx, &task, policy);
+}
+
+int cconc_pool_submit(cconc_pool *pool, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
+{
+    return pool_submit_plain(pool, ctx, fn, arg, pool->opts.full_policy);
+}
+
+int cconc_pool_try_submit(cconc_pool *pool, cconc_task_fn fn, void *arg)
+{
+    return pool_submit_plain(pool, NULL, fn, arg, CCONC_POOL_FAIL);
+}
+
+static int pool_submit_record(cconc_pool *p, cconc_ctx *ctx, cconc_pool_task *task, uint32_t policy)
+{
+    int err;
+    if (!task || !task->fn) {
+        return EINVAL;
+    }
+    err = cconc__node_err(ctx);
+    if (err) {
+        return err;
+    }
+    cconc__pool_task_init((pool_task *)(void *)task, TASK_GIVEN);
+    return cconc__pool_submit(p, ctx, (pool_task *)(void *)task, policy);
+}
+
+int cconc_pool_submit_task(cconc_pool *pool, cconc_ctx *ctx, cconc_pool_task *task)
+{
+    return pool_submit_record(pool, ctx, task, pool->opts.full_policy);
+}
+
+int cconc_pool_try_submit_task(cconc_pool *pool, cconc_pool_task *task)
+{
+    return pool_submit_record(pool, NULL, task, CCONC_POOL_FAIL);
+}

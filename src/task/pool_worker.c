@@ -1,0 +1,349 @@
+/* pool_worker.c - the life of a worker, and how many there are
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        A worker ends its last task and takes the next in one step under mu. With nothing to
+ *             take it is idle, as a waiter like any other. Where there are more workers than wanted,
+ *             or somebody wants a lent place back, it leaves instead. One whose task ends the thread
+ *             ends what it ran in its place, and starts another.
+ * Picture     grow -> (made) -> takes -> runs -> takes -> ... -> idle -> takes -> ... -> leaves
+ *                                 |        |  pthread_exit                                 |
+ *                                 |        +---------> torn: ends its tasks, grows --------+
+ *                                 +--> more than wanted: leaves                            v
+ *                                                  joined by the next one that leaves, or shutdown
+ * Invariants  I1 active <= target, unless target was lowered: then until the tasks that run end.
+ *             I2 Every thread that was made is joined once.
+ *             I3 on_start and on_stop are called in pairs, by the thread itself.
+ * Locks       The pool's mu. Tasks and hooks run, threads start and are joined, with no lock held.
+ * Ordering    None but mu's, and [claim.1] for the call of an idle worker.
+ * Lifetime    Records of workers stay until the pool's memory goes: a rendezvous may have put a task
+ *             into one whose thread then left. Runs lie in the record, not on the stack: a task that
+ *             ends its thread takes the stack with it.
+ * Rejected    A thread that ends is joined by a service of its own: one more thread to join. */
+#include "task/pool.h"
+
+#include "core/must.h"
+#include "plat/alloc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The code of the innermost run is known: tell whoever asked for it. Called twice if the first time
+ * ends the thread, and then does nothing. */
+static void worker_report(pool_worker *w, int code)
+{
+    cconc_pool *p = w->pool;
+    pool_run *run = &w->runs[w->depth - 1];
+    pool_task *task = run->task;
+    cconc_task_fn fn = run->fn;
+    if (task && task->ended) {
+        run->task = NULL;
+        run->fn = NULL;
+        task->ended((cconc_pool_task *)(void *)task, code, false);
+    } else if (!task && fn && code != 0 && p->opts.on_error) {
+        run->fn = NULL;
+        p->opts.on_error(p->opts.user, fn, run->arg, code);
+    }
+}
+
+/* Run the innermost task. */
+static int worker_execute(pool_worker *w)
+{
+    pool_run *run = &w->runs[w->depth - 1];
+    bool is_future = run->task && run->task->kind == TASK_FUTURE;
+    cconc_ctx *ctx = is_future ? cconc__pool_future_ctx(run->task) : w->pool->ctx;
+    int code;
+    cconc__self_enter(&run->frame, w->pool);
+    code = run->fn(ctx, run->arg);
+    cconc__self_exit();
+    worker_report(w, code);
+    return code;
+}
+
+/* Returns the task if it was a future's, which wants to hear of it after the lock. */
+static pool_task *worker_end_locked(pool_worker *w, int code, wake_batch *batch)
+{
+    cconc_pool *p = w->pool;
+    pool_task *task = w->runs[w->depth - 1].task;
+    pool_task *future = NULL;
+    cconc__lock_assert_held(&p->mu);
+    w->depth--;
+    p->counts.running--;
+    p->counts.completed++;
+    p->counts.failed += code != 0 ? 1 : 0;
+    if (task) {
+        future = task->kind == TASK_FUTURE ? task : NULL;
+        cconc__pool_finish_locked(p, task, code, batch);
+    }
+    return future;
+}
+
+static void worker_end(pool_worker *w, int code)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    pool_task *future;
+    lock_take(&w->pool->mu);
+    future = worker_end_locked(w, code, &batch);
+    cconc__pool_serve_locked(w->pool, &batch);
+    lock_leave(&w->pool->mu);
+    batch_wake(&batch);
+    if (future) {
+        cconc__pool_future_ended(future);
+    }
+}
+
+void cconc__pool_run_nested(pool_worker *w)
+{
+    worker_end(w, worker_execute(w));
+}
+
+/* Is it time for w to leave, having no task now? */
+static bool worker_is_surplus_locked(cconc_pool *p)
+{
+    cconc__lock_assert_held(&p->mu);
+    return p->active > p->target || p->returners.count > 0;
+}
+
+typedef enum worker_next { WORKER_RUNS, WORKER_IDLES, WORKER_LEAVES } worker_next;
+
+/* Take a task, or find that it is time to leave, or nothing to do. */
+static worker_next worker_look_locked(pool_worker *w, wake_batch *batch)
+{
+    cconc_pool *p = w->pool;
+    worker_next next = WORKER_IDLES;
+    cconc__lock_assert_held(&p->mu);
+    cconc__pool_arrive_locked(p, w);
+    if (worker_is_surplus_locked(p)) {
+        next = WORKER_LEAVES;
+    } else if (cconc__pool_take_locked(p, w, false, batch)) {
+        next = WORKER_RUNS;
+    } else if (p->closed) {
+        next = WORKER_LEAVES;
+    }
+    if (next == WORKER_LEAVES) {
+        p->active--;
+    }
+    cconc__pool_serve_locked(p, batch);
+    return next;
+}
+
+/* Wait until called or roused; with a last look after arming. */
+static void worker_idle(pool_worker *w)
+{
+    cconc_pool *p = w->pool;
+    waiter wait;
+    wait_node node;
+    bool parks;
+    cconc__waiter_arm(&wait, NULL);
+    wait_node_init(&node, &wait, w, 0);
+    lock_take(&p->mu);
+    parks = !cconc__pool_has_task_locked(p) && !p->closed && !worker_is_surplus_locked(p);
+    if (parks) {
+        waitq_push_front(&p->idle, &node);
+    }
+    lock_leave(&p->mu);
+    if (parks) {
+        cconc__waiter_park(&wait, true);
+    }
+    waiter_disarm(&wait);
+}
+
+/* End the task that runs, if one does, and wait for the next. Returns false to leave. */
+static bool worker_continue(pool_worker *w, int code)
+{
+    cconc_pool *p = w->pool;
+    worker_next next;
+    do {
+        wake_batch batch = WAKE_BATCH_INIT;
+        pool_task *future = NULL;
+        lock_take(&p->mu);
+        if (w->depth > 0) {
+            future = worker_end_locked(w, code, &batch);
+        }
+        next = worker_look_locked(w, &batch);
+        lock_leave(&p->mu);
+        batch_wake(&batch);
+        if (future) {
+            cconc__pool_future_ended(future);
+        }
+        if (next == WORKER_IDLES) {
+            worker_idle(w);
+        }
+    } while (next == WORKER_IDLES);
+    return next == WORKER_RUNS;
+}
+
+void cconc__pool_join_threads(cconc_pool *p, pool_worker *left)
+{
+    while (left) {
+        pool_worker *next = left->next;
+        cconc__thread_join(&left->thread);
+        lock_take(&p->mu);
+        left->next = p->spare;
+        p->spare = left;
+        lock_leave(&p->mu);
+        left = next;
+    }
+}
+
+/* The last of a worker: join who left before, and wait to be joined. */
+static void worker_leave(pool_worker *w)
+{
+    cconc_pool *p = w->pool;
+    wake_batch batch = WAKE_BATCH_INIT;
+    pool_worker *before;
+    lock_take(&p->mu);
+    before = p->dead;
+    p->dead = NULL;
+    lock_leave(&p->mu);
+    cconc__pool_join_threads(p, before);
+    lock_take(&p->mu);
+    w->next = p->dead;
+    p->dead = w;
+    p->alive--;
+    cconc__pool_serve_locked(p, &batch);
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+}
+
+static void worker_stop_hook(pool_worker *w)
+{
+    bool due = w->is_hooked;
+    w->is_hooked = false;
+    if (due && w->pool->opts.on_stop) {
+        w->pool->opts.on_stop(w->pool->opts.user);
+    }
+}
+
+static void worker_run(void *arg)
+{
+    pool_worker *w = arg;
+    self *me = self_get();
+    int code = 0;
+    me->helper = &w->help;
+    w->is_hooked = true;
+    if (w->pool->opts.on_start) {
+        w->pool->opts.on_start(w->pool->opts.user);
+    }
+    while (worker_continue(w, code)) {
+        code = worker_execute(w);
+    }
+    worker_stop_hook(w);
+    me->helper = NULL;
+    worker_leave(w);
+}
+
+/* A task or a hook has ended the thread, and with it all that ran on it. */
+static bool worker_torn(void *arg)
+{
+    pool_worker *w = arg;
+    cconc_pool *p = w->pool;
+    self *me = self_get();
+    wake_batch batch = WAKE_BATCH_INIT;
+    bool had_left;
+    me->task = NULL;
+    me->helper = NULL;
+    while (w->depth > 0) {
+        worker_report(w, ECANCELED);
+        worker_end(w, ECANCELED);
+    }
+    had_left = !w->is_hooked; /* in on_stop: its place is given back already */
+    worker_stop_hook(w);
+    if (!had_left) {
+        lock_take(&p->mu);
+        p->active--;
+        cconc__pool_serve_locked(p, &batch);
+        lock_leave(&p->mu);
+        batch_wake(&batch);
+        (void)cconc__pool_grow(p); /* if not now, then at the next submit */
+    }
+    worker_leave(w);
+    return false;
+}
+
+/* A record for a thread, or NULL. */
+static pool_worker *worker_get_record(cconc_pool *p)
+{
+    pool_worker *w;
+    lock_take(&p->mu);
+    w = p->spare;
+    if (w) {
+        p->spare = w->next;
+    }
+    lock_leave(&p->mu);
+    if (w) {
+        return w;
+    }
+    w = cconc__alloc(sizeof(*w));
+    if (!w) {
+        return NULL;
+    }
+    w->pool = p;
+    w->thread.run = worker_run;
+    w->thread.torn = worker_torn;
+    w->thread.arg = w;
+    list_init(&w->own);
+    cconc__pool_task_init(&w->handed, TASK_LOOSE);
+    cconc__pool_help_init(w);
+    lock_take(&p->mu);
+    w->made = p->all;
+    p->all = w;
+    lock_leave(&p->mu);
+    return w;
+}
+
+/* Start the thread for a place that is counted already. Returns false if none is to be had. */
+static bool worker_start(cconc_pool *p)
+{
+    pool_worker *w = worker_get_record(p);
+    uint32_t number;
+    if (!w) {
+        return false;
+    }
+    lock_take(&p->mu);
+    number = p->number++;
+    lock_leave(&p->mu);
+    w->thread.is_over = false;
+    (void)snprintf(w->thread.name, sizeof(w->thread.name), "%.10s/%u", p->name,
+                   (unsigned)(number % 10000));
+    if (cconc__thread_start(&w->thread, p->opts.stack_size) == 0) {
+        return true;
+    }
+    lock_take(&p->mu);
+    w->next = p->spare;
+    p->spare = w;
+    lock_leave(&p->mu);
+    return false;
+}
+
+/* Count a place for one more worker if one is wanted. */
+static bool worker_reserve(cconc_pool *p)
+{
+    bool is_wanted;
+    lock_take(&p->mu);
+    is_wanted = p->active < p->target && (!p->closed || cconc__pool_has_task_locked(p)) &&
+                p->returners.count == 0;
+    if (is_wanted) {
+        p->active++;
+        p->alive++;
+    }
+    lock_leave(&p->mu);
+    return is_wanted;
+}
+
+int cconc__pool_grow(cconc_pool *p)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    while (worker_reserve(p)) {
+        if (!worker_start(p)) {
+            lock_take(&p->mu);
+            p->active--;
+            p->alive--;
+            cconc__pool_serve_locked(p, &batch);
+            lock_leave(&p->mu);
+            batch_wake(&batch);
+            return ENOMEM;
+        }
+    }
+    return 0;
+}
