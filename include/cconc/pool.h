@@ -5,7 +5,7 @@
  *           task at a time. No more tasks run at once than there are workers. A worker that would
  *           have to wait for its own pool runs queued tasks meanwhile, those that it submitted
  *           itself first, newest first; so tasks may wait for tasks, even with a single worker.
- * Example   int err = cconc_pool_submit(pool, ctx, compress, &file);   (examples/pool_compress.c)
+ * Example   int err = cconc_pool_submit(pool, ctx, compress, &file);   (examples/pool_sort.c)
  * Lifetime  new allocates and starts the workers, free ends and joins them. A future may outlive
  *           its pool. A task record is the caller's memory, in use from submit to its end.
  * Threads   Every function, any thread, any time; only free must be alone, and not in a worker.
@@ -128,8 +128,8 @@ CCONC_API CCONC_NODISCARD int cconc_pool_submit_task(cconc_pool *pool, cconc_ctx
 /* As try_submit, for a record. */
 CCONC_API CCONC_NODISCARD int cconc_pool_try_submit_task(cconc_pool *pool, cconc_pool_task *task);
 
-/* Wait until task, submitted to pool with ended NULL, has ended. A worker of the pool runs it itself
- * if it is still queued.
+/* Wait until task, submitted to pool with ended NULL, has ended. A worker of the pool runs it
+ * itself if it is still queued.
  * Returns:  the task's code, ECANCELED if it was dropped; EINPROGRESS; EDEADLK. */
 CCONC_API CCONC_NODISCARD int cconc_pool_join(cconc_pool *pool, cconc_ctx *ctx,
                                               cconc_pool_task *task);
@@ -186,8 +186,8 @@ CCONC_API int cconc_pool_shutdown(cconc_pool *pool, cconc_ctx *ctx, uint32_t mod
 /* Write what the pool is doing to *out_counts; exact when nothing moves. */
 CCONC_API void cconc_pool_read(cconc_pool *pool, cconc_pool_counts *out_counts);
 
-/* Shut the pool down with CANCEL, without limit, then release it; NULL is a no-op. In one of its own
- * workers it aborts. */
+/* Shut the pool down with CANCEL, without limit, then release it; NULL is a no-op. In one of its
+ * own workers it aborts. */
 CCONC_API void cconc_pool_free(cconc_pool *pool);
 
 CCONC_END_DECLS

@@ -6,8 +6,8 @@
  * Picture     open --shutdown(DRAIN)--> closed: runs what is queued --+
  *               |                          | shutdown(CANCEL)         +--> all left and joined
  *               +--shutdown(CANCEL)--> cancelled: drops it -----------+
- *             The queue is in pool_queue.c, the threads in pool_worker.c, waiting inside the pool in
- *             pool_help.c; submitting in pool_submit.c, futures in pool_future.c, the loop in
+ *             The queue is in pool_queue.c, the threads in pool_worker.c, waiting inside the pool
+ *             in pool_help.c; submitting in pool_submit.c, futures in pool_future.c, the loop in
              pool_for.c.
  * Invariants  I1 Once closed, nothing is accepted. Once cancelled, nothing queued starts.
  *             I2 shutdown returns 0 only with no thread, no task and no hook left.

@@ -90,7 +90,7 @@ typedef struct pool_chunk {
 
 struct cconc_pool {
     lock            mu;   /* rank POOL; guards (m) */
-    ref             refs; /* of the memory: one for the pool, one a future */
+    ref             refs; /* (a) of the memory: one for the pool, one a future */
     cconc_ctx      *ctx;  /* (i) one handle, until free */
     cconc_pool_opts opts; /* (i) name is the copy below */
     char            name[PLAT_THREAD_NAME_BYTES]; /* (i) */
@@ -121,7 +121,7 @@ struct cconc_pool {
     cconc_pool_counts counts; /* (m) queued, running and the sums; the rest is made by read */
 };
 
-/* ---- pool_queue.c: tasks in and out of the queue, and who hears of it ------------------------ */
+/* ---- pool_queue.c: tasks in and out of the queue, and who hears of it ---------------------- */
 
 void cconc__pool_task_init(pool_task *task, task_kind kind);
 
@@ -164,7 +164,7 @@ int cconc__pool_sleep(cconc_pool *p, waitq *q, waiter *w, wait_node *node, cconc
 /* Drop one reference of the pool's memory. */
 void cconc__pool_unref(cconc_pool *p);
 
-/* ---- pool_worker.c: the life of a thread ------------------------------------------------------ */
+/* ---- pool_worker.c: the life of a thread ----------------------------------------------------- */
 
 /* Start threads until there are as many as wanted. Returns 0 or ENOMEM. */
 int cconc__pool_grow(cconc_pool *p);
@@ -175,7 +175,7 @@ void cconc__pool_run_nested(pool_worker *w);
 /* Join threads that have left, chained by next, and keep their records. */
 void cconc__pool_join_threads(cconc_pool *p, pool_worker *left);
 
-/* ---- pool_help.c: waiting in a worker --------------------------------------------------------- */
+/* ---- pool_help.c: waiting in a worker -------------------------------------------------------- */
 
 void cconc__pool_help_init(pool_worker *w);
 
@@ -189,7 +189,7 @@ pool_worker *cconc__pool_worker_here(cconc_pool *p);
  * EDEADLK. */
 int cconc__pool_await(cconc_pool *p, cconc_ctx *ctx, pool_task *task, int *out_code);
 
-/* ---- pool_future.c ---------------------------------------------------------------------------- */
+/* ---- pool_future.c --------------------------------------------------------------------------- */
 
 /* What a FUTURE task gets as its context. */
 cconc_ctx *cconc__pool_future_ctx(pool_task *task);
@@ -197,7 +197,7 @@ cconc_ctx *cconc__pool_future_ctx(pool_task *task);
 /* The task is done with its future. */
 void cconc__pool_future_ended(pool_task *task);
 
-/* ---- pool.c ----------------------------------------------------------------------------------- */
+/* ---- pool.c ---------------------------------------------------------------------------------- */
 
 /* Submit task by the policy given. */
 int cconc__pool_submit(cconc_pool *p, cconc_ctx *ctx, pool_task *task, uint32_t policy);

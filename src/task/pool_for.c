@@ -1,8 +1,8 @@
 /* pool_for.c - a loop cut into chunks, on the workers and in the caller
  * SPDX-License-Identifier: MIT
  *
- * Idea        Runners, tasks of the pool and the caller, take chunks from one counter until none are
- *             left. The caller takes back the runners that nobody has begun, and waits for the
+ * Idea        Runners, tasks of the pool and the caller, take chunks from one counter until none
+ *             are left. The caller takes back the runners that nobody has begun, and waits for the
  *             others. So it never waits for the queue, and alone it gets everything done.
  * Invariants  I1 Each chunk is taken once; after a failure none is.
  *             I2 live is the caller and the runners submitted that have not ended; whole is done

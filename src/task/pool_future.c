@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        A future is a task record with a context and two references: the holder's and the
- *             task's. Its queue of waiters is the record's, under the pool's lock, so a future keeps
- *             the memory of its pool.
+ *             task's. Its queue of waiters is the record's, under the pool's lock, so a future
+ *             keeps the memory of its pool.
  * Invariants  I1 The task's reference goes when the record is done and nobody touches it any more.
  *             I2 ctx is not NULL while the task is queued or runs.
  * Locks       The pool's mu; the context is ended under it (rank CTX follows), its waits are woken
@@ -24,7 +24,7 @@
 /* Key  (i) immutable  (m) under the pool's mu */
 struct cconc_future {
     pool_task   task;
-    ref         refs; /* the holder's and the task's */
+    ref         refs; /* (a) the holder's and the task's */
     cconc_pool *pool; /* (i) one reference of its memory */
     cconc_ctx  *ctx;  /* (m) one handle; NULL once the task has ended */
 };
@@ -153,7 +153,7 @@ int cconc_pool_join(cconc_pool *pool, cconc_ctx *ctx, cconc_pool_task *task)
     int code = 0;
     pool_task *record = (pool_task *)(void *)task;
     int err;
-    MUST(!record->ended && record->kind == TASK_GIVEN, "pool join of a record that cannot be joined");
+    MUST(!record->ended, "pool join of a record that has an ended");
     err = cconc__pool_await(pool, ctx, record, &code);
     return err ? err : code;
 }

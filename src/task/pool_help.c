@@ -14,9 +14,9 @@
  * Locks       The pool's mu.
  * Ordering    None but mu's, and [claim.1] for grants and calls; [pool.1] in task_is_done().
  * Lifetime    As for any wait: the nodes lie on the worker's stack.
- * Rejected    More threads at once: a recursion of depth 20 would need as many stacks. Only the task
- *             that is waited for: with that one running elsewhere the worker would sleep on a full
- *             queue. */
+ * Rejected    More threads at once: a recursion of depth 20 would need as many stacks. Only the
+ *             task that is waited for: with that one running elsewhere the worker would sleep on a
+ *             full queue. */
 #include "task/pool.h"
 
 #include "core/must.h"

@@ -20,7 +20,7 @@
  * Lifetime    The last touch of a caller's record is the store of its state, or the call of its
  *             ended. A blocked submitter's record is copied by whoever grants.
  * Rejected    A deque a worker and a shared one: a bound over all of them, dropping the oldest and
- *             "nothing is queued" would each need all of them at once (0011). */
+ *             "nothing is queued" would each need all of them at once (0013). */
 #include "task/pool.h"
 
 #include "core/must.h"

@@ -1,9 +1,9 @@
 /* pool_submit.c - how a task gets into a pool
  * SPDX-License-Identifier: MIT
  *
- * Idea        Try under the lock; if the queue is full do what the policy says. A worker of the pool
- *             never waits for room: it runs queued tasks until there is some, or, at a rendezvous,
- *             the very task it submits.
+ * Idea        Try under the lock; if the queue is full do what the policy says. A worker of the
+ *             pool never waits for room: it runs queued tasks until there is some, or, at a
+ *             rendezvous, the very task it submits.
  * Picture     try -> 0
  *              +-> full -> BLOCK        outside: in line with submitters, until granted
  *                       |               a worker: run one, try again
@@ -15,7 +15,8 @@
  * Ordering    None but mu's, and [claim.1] for a grant.
  * Lifetime    A plain task is a record on the submitter's stack until it is accepted, which copies
  *             it.
- * Rejected    Counting what callers run among running: wait in such a task would wait for itself. */
+ * Rejected    Counting what callers run among running: wait in such a task would wait for
+ *             itself. */
 #include "task/pool.h"
 
 #include "core/must.h"
@@ -116,8 +117,8 @@ static void pool_run_here(cconc_pool *p, pool_task *task)
     }
 }
 
-/* A rendezvous in a worker that would block: it takes the task itself. Returns false if it is in too
- * many already. */
+/* A rendezvous in a worker that would block: it takes the task itself. Returns false if it is in
+ * too many already. */
 static bool pool_run_direct(cconc_pool *p, pool_worker *w, pool_task *task, int *out_err)
 {
     if (w->depth > CCONC_POOL_MAX_DEPTH) {

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        A worker ends its last task and takes the next in one step under mu. With nothing to
- *             take it is idle, as a waiter like any other. Where there are more workers than wanted,
- *             or somebody wants a lent place back, it leaves instead. One whose task ends the thread
- *             ends what it ran in its place, and starts another.
+ *             take it is idle, as a waiter like any other. Where there are more workers than
+ *             wanted, or somebody wants a lent place back, it leaves instead. One whose task ends
+ *             the thread ends what it ran in its place, and starts another.
  * Picture     grow -> (made) -> takes -> runs -> takes -> ... -> idle -> takes -> ... -> leaves
  *                                 |        |  pthread_exit                                 |
  *                                 |        +---------> torn: ends its tasks, grows --------+
@@ -15,9 +15,9 @@
  *             I3 on_start and on_stop are called in pairs, by the thread itself.
  * Locks       The pool's mu. Tasks and hooks run, threads start and are joined, with no lock held.
  * Ordering    None but mu's, and [claim.1] for the call of an idle worker.
- * Lifetime    Records of workers stay until the pool's memory goes: a rendezvous may have put a task
- *             into one whose thread then left. Runs lie in the record, not on the stack: a task that
- *             ends its thread takes the stack with it.
+ * Lifetime    Records of workers stay until the pool's memory goes: a rendezvous may have put a
+ *             task into one whose thread then left. Runs lie in the record, not on the stack: a
+ *             task that ends its thread takes the stack with it.
  * Rejected    A thread that ends is joined by a service of its own: one more thread to join. */
 #include "task/pool.h"
 

@@ -495,30 +495,6 @@ static void pool_code_of_a_task_without_future_goes_to_the_hook(void **state)
     cconc_pool_free(pool);
 }
 
-static int note_ctx(cconc_ctx *ctx, void *arg)
-{
-    *(cconc_ctx **)arg = ctx;
-    return 0;
-}
-
-static void pool_task_gets_the_context_of_the_pool(void **state)
-{
-    cconc_ctx *parent = ctx_make();
-    cconc_pool_opts opts = {.workers = 1, .queue_len = 1};
-    cconc_pool *pool = NULL;
-    cconc_ctx *seen = NULL;
-    (void)state;
-    assert_int_equal(cconc_pool_new(parent, &opts, &pool), 0);
-    assert_int_equal(cconc_pool_submit(pool, NULL, note_ctx, &seen), 0);
-    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
-    assert_ptr_equal(seen, cconc_pool_ctx(pool));
-    assert_int_equal(cconc_ctx_err(seen), 0);
-    cconc_ctx_cancel(parent);
-    assert_int_equal(cconc_ctx_err(cconc_pool_ctx(pool)), ECANCELED);
-    cconc_pool_free(pool);
-    cconc_ctx_free(parent);
-}
-
 /* ---- faults --------------------------------------------------------------------------------- */
 
 static void use_a_pool(void *arg)
@@ -596,7 +572,6 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_workers_have_names_and_block_signals),
         UNIT_TEST(pool_hooks_come_in_pairs),
         UNIT_TEST(pool_code_of_a_task_without_future_goes_to_the_hook),
-        UNIT_TEST(pool_task_gets_the_context_of_the_pool),
         UNIT_TEST(pool_survives_every_fault),
         UNIT_TEST(pool_is_made_and_freed_without_a_leak),
     };

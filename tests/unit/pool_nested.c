@@ -1,9 +1,11 @@
 /* pool_nested.c - unit tests of pools: workers that wait for their own pool
  * SPDX-License-Identifier: MIT
  *
- * Risk      Tasks that wait for tasks exhaust the workers; a call that goes to a worker which leaves
- *           is lost; a worker beyond the deepest level hangs; too many run after a lent place.
- * Method    One worker, or few, and recursion: whatever would have to sleep for ever hangs the test.
+ * Risk      Tasks that wait for tasks exhaust the workers; a call that goes to a worker which
+ *           leaves is lost; a worker beyond the deepest level hangs; too many run after a lent
+ *           place.
+ * Method    One worker, or few, and recursion: whatever would have to sleep for ever hangs the
+ *           test.
  * Catches   W9, I4 I17 I20; rules pool-1 pool-5 pool-6 pool-9 pool-13.
  */
 #include "pool_help.h"

@@ -5,8 +5,8 @@
  *           thread is joined; a resize that loses a task or leaves a submitter asleep; a worker
  *           that is not replaced.
  * Method    Workers in gated tasks, submitters seen blocked, the hooks counted.
- * Catches   W2 W3 W4 W6 W10 W12 W14 W16 W17 W18, I4 I17 I19 I20; rules pool-1 pool-3 pool-6 pool-10
- *           pool-11 pool-12 pool-13 pool-14, all-10 all-11, proc-3.
+ * Catches   W2 W3 W4 W6 W10 W12 W14 W16 W17 W18, I4 I17 I19 I20; rules pool-1 pool-3 pool-6
+ *           pool-7 pool-10 pool-11 pool-12 pool-13 pool-14, all-10 all-11, proc-3.
  */
 #include "pool_help.h"
 
@@ -180,6 +180,30 @@ static void pool_free_needs_no_memory(void **state)
     cconc_pool_free(pool);
     assert_int_equal(support_fail_end(), 0);
     assert_int_equal(atomic_load(&hooks.dropped), 1);
+}
+
+static int note_ctx(cconc_ctx *ctx, void *arg)
+{
+    *(cconc_ctx **)arg = ctx;
+    return 0;
+}
+
+static void pool_task_gets_the_context_of_the_pool(void **state)
+{
+    cconc_ctx *parent = ctx_make();
+    cconc_pool_opts opts = {.workers = 1, .queue_len = 1};
+    cconc_pool *pool = NULL;
+    cconc_ctx *seen = NULL;
+    (void)state;
+    assert_int_equal(cconc_pool_new(parent, &opts, &pool), 0);
+    assert_int_equal(cconc_pool_submit(pool, NULL, note_ctx, &seen), 0);
+    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+    assert_ptr_equal(seen, cconc_pool_ctx(pool));
+    assert_int_equal(cconc_ctx_err(seen), 0);
+    cconc_ctx_cancel(parent);
+    assert_int_equal(cconc_ctx_err(cconc_pool_ctx(pool)), ECANCELED);
+    cconc_pool_free(pool);
+    cconc_ctx_free(parent);
 }
 
 /* ---- resize --------------------------------------------------------------------------------- */
@@ -387,6 +411,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_with_many_idle_workers_is_freed_at_once),
         UNIT_TEST(pool_waits_of_a_worker_for_its_pool_are_deadlocks),
         UNIT_TEST(pool_free_needs_no_memory),
+        UNIT_TEST(pool_task_gets_the_context_of_the_pool),
         UNIT_TEST(pool_grows_at_once),
         UNIT_TEST(pool_shrinks_as_tasks_end),
         UNIT_TEST(pool_shrinks_while_idle_and_still_serves),
