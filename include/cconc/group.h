@@ -3,13 +3,15 @@
  *
  * Model     Tasks run on the executor's threads: a task starts even if all others block for ever,
  *           as long as the system gives threads. The first failure cancels the group's context, is
- *           its cause, and is what wait returns. The behaviour is that of Go's errgroup where this
+ *           its cause, and is what wait returns. On a pool, chosen by an option, tasks queue there,
+ *           and one that the pool drops has failed with ECANCELED. The behaviour is that of Go's errgroup where this
  *           header says nothing else.
  * Example   int err = cconc_group_go(group, ctx, fetch, &job);   (examples/group_fetch_all.c)
  * Lifetime  new allocates; free as soon as every wait and stop is back and one of them was not
  *           EINPROGRESS. The group's context may be kept by ref.
  * Threads   Every function, any thread, any time; only free must be alone.
- * Blocking  go at the limit; wait and stop until no task is admitted or running.
+ * Blocking  go at the limit, and on a pool whose queue is full; wait and stop until no task is
+ *           admitted or running. In a worker of the group's pool these run its tasks meanwhile.
  * Orders    O1 go happens before its task.       O2 The end of every task before wait returns.
  *           O3 The end of a task before the start of the one that takes its place at the limit.
  * Progress  go is served in order of arrival. The limit is a hard bound.
@@ -17,7 +19,7 @@
  *           ECANCELED, ETIMEDOUT  go: its context ended; nothing will run
  *           EINPROGRESS  wait, stop: its context ended first; somebody must still wait
  *           EDEADLK    wait or stop from a task of the group; go that would leave every task
- *           blocked
+ *           blocked; a worker too deep to help (pool.h)        EPIPE  go: the pool is shut down
  *           ENOMEM     no memory, or no thread at all can run the task    EINVAL  fn is NULL
  *           anything else comes from a task and is passed on unchanged.
  * Limits    2^31 - 1 tasks at once. */
@@ -40,7 +42,8 @@ typedef struct cconc_group_opts {
     int32_t  limit;       /* most tasks at once, 0 = no limit */
     uint32_t collect_max; /* keep the first so many failures for cconc_group_errors */
     uint32_t reserved_flags; /* must be zero */
-    uint64_t reserved[4];    /* must be zero */
+    cconc_pool *pool;        /* where the tasks run, kept as long as the group; NULL = executor */
+    uint64_t reserved[3];    /* must be zero */
 } cconc_group_opts;
 
 /* One failure. message is the text of fail, or the code in words, and lives as long as the

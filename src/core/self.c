@@ -117,18 +117,14 @@ self *cconc__self_make(void)
 
 void cconc__self_enter(self_task *task, const void *owner)
 {
-    self *me = self_get();
-    task->owner = owner;
-    task->outer = me->task;
-    me->task = task;
+    self_push(task, owner);
     (void)cconc__thread_let_cancel(true);
 }
 
 void cconc__self_exit(void)
 {
-    self *me = self_get();
     (void)cconc__thread_let_cancel(false);
-    me->task = me->task->outer;
+    self_pop();
 }
 
 /* Take a free record out of all, unless it has to stay. */

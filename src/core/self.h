@@ -66,15 +66,36 @@ static inline self *self_peek(void)
     return (self *)(void *)plat_tls_get();
 }
 
-/* Does the calling thread run something of owner's? */
-static inline bool self_runs(const void *owner)
+/* Give the innermost of owner's that runs on the calling thread, or NULL. */
+static inline self_task *self_task_of(const void *owner)
 {
     const self *me = self_peek();
-    const self_task *task = me ? me->task : NULL;
+    self_task *task = me ? me->task : NULL;
     while (task && task->owner != owner) {
         task = task->outer;
     }
-    return task != NULL;
+    return task;
+}
+
+/* Does the calling thread run something of owner's? */
+static inline bool self_runs(const void *owner)
+{
+    return self_task_of(owner) != NULL;
+}
+
+/* Begin and end running task, on a thread of anybody's. */
+static inline void self_push(self_task *task, const void *owner)
+{
+    self *me = self_get();
+    task->owner = owner;
+    task->outer = me->task;
+    me->task = task;
+}
+
+static inline void self_pop(void)
+{
+    self *me = self_get();
+    me->task = me->task->outer;
 }
 
 /* Begin and end running a user's function as task on the calling library thread, which may be

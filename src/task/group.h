@@ -1,0 +1,60 @@
+/* group.h - what the files of a group share
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TASK_GROUP_H
+#define TASK_GROUP_H
+
+#include <cconc/group.h>
+#include <cconc/pool.h>
+
+#include "core/executor.h"
+#include "core/lock.h"
+#include "core/node.h"
+#include "core/self.h"
+#include "core/waitq.h"
+
+#define GROUP_SKIP_INDEX 2u /* of the node at the group's context; HELPER_INDEX is 1 */
+
+/* Key  (i) immutable after new  (m) under mu */
+typedef struct group_kept {
+    int  code;         /* (m) */
+    char message[256]; /* (m) */
+} group_kept;
+
+struct cconc_group {
+    lock        mu;          /* rank GROUP; guards (m) */
+    cconc_ctx  *ctx;         /* (i) one handle */
+    cconc_pool *pool;        /* (i) where the tasks run, NULL = on the executor */
+    uint32_t    flags;       /* (i) */
+    int64_t     limit;       /* (m) -1 = none */
+    int64_t     running;     /* (m) admitted and not ended */
+    int64_t     own_blocked; /* (m) of these, blocked in our go */
+    waitq       goers;       /* (m) callers blocked in go; key is not NULL for our own tasks */
+    waitq       waiters;     /* (m) callers blocked until running is 0 */
+    uint64_t    started;     /* (m) */
+    uint64_t    failed;      /* (m) */
+    int         error;       /* (m) the first failure, 0 = none */
+    bool        stopping;    /* (m) ECANCELED is no failure any more */
+    node_cause *cause;       /* (i) room for the first failure's message; written with error */
+    group_kept *kept;        /* (m) the first failures */
+    uint32_t    keep_max;    /* (i) */
+    uint32_t    kept_count;  /* (m) */
+};
+
+typedef struct group_task {
+    exec_task     task; /* unused on a pool */
+    self_task     frame;
+    cconc_group  *group;
+    cconc_task_fn fn;
+    void         *arg;
+    bool          helps;  /* in go on a pool: it runs others meanwhile */
+    bool          failed; /* by cconc_group_fail: its return is not recorded again */
+    cconc_pool_task pooled; /* only there on a pool */
+} group_task;
+
+/* ---- group.c */
+
+/* Note a failure of one of g's tasks, with its message, which may be NULL. */
+void cconc__group_record(cconc_group *g, int code, const char *message);
+
+#endif

@@ -1,0 +1,406 @@
+/* group_go.c - how a task of a group gets its slot and runs
+ * SPDX-License-Identifier: MIT
+ *
+ * Idea        A slot is taken before the task is handed to whoever runs it, the executor or a pool,
+ *             and given on when it has ended. A worker of that pool which would have to wait for a
+ *             slot runs queued tasks of the pool meanwhile: among them may be those of the group.
+ * Invariants  Those of group.c; own_blocked counts our tasks that wait in go, also while they help.
+ * Locks       The group's mu. Tasks run, and are handed over, with no lock held.
+ * Ordering    None but mu's, and the executor's or the pool's lock from go to the task.
+ * Lifetime    The task's record is freed by its end, before the slot is given on.
+ * Rejected    Helping only with tasks of the group: the one that has the slot may wait for any. */
+#include "task/group.h"
+
+#include "core/helper.h"
+#include "core/must.h"
+#include "core/waiter.h"
+#include "plat/alloc.h"
+
+#include <errno.h>
+
+/* The code of the group's context if that keeps tasks from starting. */
+static int group_skips(const cconc_group *g)
+{
+    return g->flags & CCONC_GROUP_SKIP ? cconc__node_err(g->ctx) : 0;
+}
+
+static bool group_has_slot_locked(cconc_group *g)
+{
+    cconc__lock_assert_held(&g->mu);
+    return g->limit < 0 || g->running < g->limit;
+}
+
+static void group_take_slot_locked(cconc_group *g)
+{
+    cconc__lock_assert_held(&g->mu);
+    g->running++;
+    g->started++;
+}
+
+static void group_unqueue_locked(cconc_group *g, wait_node *node)
+{
+    cconc__lock_assert_held(&g->mu);
+    waitq_remove(&g->goers, node);
+    if (node->key) {
+        g->own_blocked--;
+    }
+}
+
+/* Take a caller that waits for a slot out of the queue and decide its wait. Returns false if that
+ * was decided before. */
+static bool group_claim_locked(cconc_group *g, wait_node *node, claim_kind kind, wake_batch *batch)
+{
+    cconc__lock_assert_held(&g->mu);
+    group_unqueue_locked(g, node);
+    if (!waiter_claim(node->w, kind, node->index)) {
+        return false;
+    }
+    batch_add(batch, node);
+    return true;
+}
+
+/* Give free slots to those who wait for one, in order of arrival. Where the context's end keeps
+ * tasks from starting they find out by themselves. */
+static void group_admit_locked(cconc_group *g, wake_batch *batch)
+{
+    wait_node *node;
+    cconc__lock_assert_held(&g->mu);
+    if (group_skips(g)) {
+        return;
+    }
+    while (group_has_slot_locked(g) && (node = waitq_first(&g->goers)) != NULL) {
+        if (group_claim_locked(g, node, CLAIM_GRANT, batch)) {
+            group_take_slot_locked(g);
+        }
+    }
+}
+
+/* If every running task waits in our go, nobody but they could end that: refuse the first. A task
+ * that ended, or a limit that was lowered, can bring this about. */
+static void group_break_locked(cconc_group *g, wake_batch *batch)
+{
+    list_link *at;
+    cconc__lock_assert_held(&g->mu);
+    at = g->goers.list.next;
+    while (g->own_blocked > 0 && g->own_blocked >= g->running && at != &g->goers.list) {
+        wait_node *node = LIST_OF(at, wait_node, link);
+        at = at->next;
+        if (node->key) {
+            (void)group_claim_locked(g, node, CLAIM_CLOSE, batch);
+        }
+    }
+}
+
+static void group_tell_end_locked(cconc_group *g, wake_batch *batch)
+{
+    wait_node *node;
+    cconc__lock_assert_held(&g->mu);
+    while (g->running == 0 && (node = waitq_first(&g->waiters)) != NULL) {
+        waitq_remove(&g->waiters, node);
+        if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
+            batch_add(batch, node);
+        }
+    }
+}
+
+/* A slot is free again; group may be gone afterwards. */
+static void group_give_slot(cconc_group *g, bool was_started)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    lock_take(&g->mu);
+    g->running--;
+    if (!was_started) {
+        g->started--;
+    }
+    group_admit_locked(g, &batch);
+    group_break_locked(g, &batch);
+    group_tell_end_locked(g, &batch);
+    lock_leave(&g->mu);
+    batch_wake(&batch);
+}
+
+/* t begins, or ends, to help while it waits in go. */
+static void group_count_helper(cconc_group *g, group_task *t, bool begins)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    lock_take(&g->mu);
+    t->helps = begins;
+    g->own_blocked += begins ? 1 : -1;
+    group_break_locked(g, &batch);
+    lock_leave(&g->mu);
+    batch_wake(&batch);
+}
+
+static void group_task_run(exec_task *task)
+{
+    group_task *t = (group_task *)(void *)task;
+    cconc_group *g = t->group;
+    int code;
+    bool failed;
+    cconc__self_enter(&t->frame, g);
+    code = t->fn(g->ctx, t->arg);
+    cconc__self_exit();
+    failed = t->failed;
+    cconc__alloc_free(t);
+    if (code != 0 && !failed) {
+        cconc__group_record(g, code, NULL);
+    }
+    group_give_slot(g, true);
+}
+
+/* The task has ended its thread. */
+static void group_task_torn(exec_task *task)
+{
+    group_task *t = (group_task *)(void *)task;
+    cconc_group *g = t->group;
+    bool failed = t->failed;
+    cconc__alloc_free(t);
+    if (!failed) {
+        cconc__group_record(g, ECANCELED, NULL);
+    }
+    group_give_slot(g, true);
+}
+
+/* On a pool: the worker's own frame has allowed cancellation already. */
+static int group_pooled_run(cconc_ctx *ctx, void *arg)
+{
+    group_task *t = arg;
+    int code;
+    (void)ctx;
+    self_push(&t->frame, t->group);
+    code = t->fn(t->group->ctx, t->arg);
+    self_pop();
+    return code;
+}
+
+/* It has returned, has ended its thread, or was dropped by the pool's shutdown. */
+static void group_pooled_ended(cconc_pool_task *task, int code, bool dropped)
+{
+    group_task *t = LIST_OF(task, group_task, pooled);
+    cconc_group *g = t->group;
+    bool failed = t->failed;
+    (void)dropped;
+    if (t->helps) { /* its thread has ended while it helped */
+        group_count_helper(g, t, false);
+    }
+    cconc__alloc_free(t);
+    if (code != 0 && !failed) {
+        cconc__group_record(g, code, NULL);
+    }
+    group_give_slot(g, true);
+}
+
+/* Run a queued task of the pool's instead of waiting for a slot. */
+static void group_help(cconc_group *g, helper *h)
+{
+    self_task *frame = self_task_of(g);
+    group_task *t = frame ? LIST_OF(frame, group_task, frame) : NULL;
+    if (t) {
+        group_count_helper(g, t, true);
+    }
+    (void)h->run_one(h);
+    if (t) {
+        group_count_helper(g, t, false);
+    }
+}
+
+/* Sleep until the claim is decided, also by a task that the helper could run. Returns EDEADLK if it
+ * cannot sleep. */
+static int group_park(waiter *w, helper *h)
+{
+    wait_node call;
+    int err;
+    if (!h) {
+        cconc__waiter_park(w, true);
+        return 0;
+    }
+    wait_node_init(&call, w, NULL, HELPER_INDEX);
+    err = h->enlist(h, &call);
+    if (err) {
+        (void)cconc__waiter_withdraw(w);
+    } else {
+        cconc__waiter_park(w, true);
+        h->delist(h, &call);
+    }
+    return err;
+}
+
+/* Wait in the queue for a slot, at most until ctx ends, or the group's context if that skips.
+ * Returns EAGAIN if the helper has been called. */
+static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node *node, helper *h)
+{
+    wait_node skip;
+    bool skips = (g->flags & CCONC_GROUP_SKIP) && g->ctx->tree;
+    int err = 0;
+    wait_node_init(&skip, w, NULL, GROUP_SKIP_INDEX);
+    if (skips && !cconc__node_watch(g->ctx, &skip)) {
+        skips = false;
+        (void)cconc__waiter_withdraw(w);
+    } else {
+        err = group_park(w, h);
+    }
+    if (skips) {
+        (void)cconc__node_unwatch(g->ctx, &skip);
+    }
+    if (waiter_kind(w) == CLAIM_GRANT) {
+        return 0;
+    }
+    if (waiter_kind(w) == CLAIM_CLOSE) {
+        return EDEADLK;
+    }
+    lock_take(&g->mu);
+    if (node->queued) {
+        group_unqueue_locked(g, node);
+    }
+    lock_leave(&g->mu);
+    if (err || waiter_kind(w) == CLAIM_READY) {
+        return err ? err : EAGAIN;
+    }
+    if (waiter_kind(w) == CLAIM_SELF ||
+        (waiter_kind(w) == CLAIM_CANCEL && waiter_index(w) == GROUP_SKIP_INDEX)) {
+        return cconc__node_err(g->ctx);
+    }
+    return cconc__waiter_error(w, ctx);
+}
+
+/* Take a slot if that takes no waiting. Returns 0, EAGAIN, or why no task may start. */
+static int group_try_slot_locked(cconc_group *g)
+{
+    int err = group_skips(g);
+    cconc__lock_assert_held(&g->mu);
+    if (!err && (!group_has_slot_locked(g) || g->goers.count > 0)) {
+        err = EAGAIN;
+    }
+    if (!err) {
+        group_take_slot_locked(g);
+    }
+    return err;
+}
+
+static int group_try_slot(cconc_group *g)
+{
+    int err;
+    lock_take(&g->mu);
+    err = group_try_slot_locked(g);
+    lock_leave(&g->mu);
+    return err;
+}
+
+/* Take a slot, or queue node for one: EAGAIN. Returns else as above, or EDEADLK. */
+static int group_queue_for_slot(cconc_group *g, wait_node *node)
+{
+    bool own = self_runs(g);
+    int err;
+    lock_take(&g->mu);
+    err = group_try_slot_locked(g);
+    if (err == EAGAIN && own && g->own_blocked + 1 >= g->running) {
+        err = EDEADLK; /* every task of the group would wait here */
+    } else if (err == EAGAIN) {
+        node->key = own ? g : NULL;
+        g->own_blocked += own ? 1 : 0;
+        waitq_push_back(&g->goers, node);
+    }
+    lock_leave(&g->mu);
+    return err;
+}
+
+/* Wait once for a slot. Returns EAGAIN if there is a task to help with. */
+static int group_acquire_once(cconc_group *g, cconc_ctx *ctx, helper *h)
+{
+    waiter w;
+    wait_node node;
+    int err;
+    cconc__waiter_arm(&w, ctx);
+    wait_node_init(&node, &w, NULL, 0);
+    err = group_queue_for_slot(g, &node);
+    if (err == EAGAIN) {
+        err = group_wait_slot(g, ctx, &w, &node, h);
+    }
+    waiter_disarm(&w);
+    return err;
+}
+
+/* Take a slot. Returns 0, or why there is none. */
+static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait)
+{
+    helper *h = g->pool ? helper_of(g->pool) : NULL;
+    int err = group_try_slot(g);
+    if (err != EAGAIN || !may_wait) {
+        return err;
+    }
+    err = group_acquire_once(g, ctx, h);
+    while (err == EAGAIN) {
+        group_help(g, h);
+        err = cconc__node_err(ctx);
+        err = err ? err : group_acquire_once(g, ctx, h);
+    }
+    return err;
+}
+
+/* Hand t to whoever runs the group's tasks. */
+static int group_hand_over(cconc_group *g, cconc_ctx *ctx, bool may_wait, group_task *t)
+{
+    if (!g->pool) {
+        t->task.run = group_task_run;
+        t->task.torn = group_task_torn;
+        return cconc__executor_submit(&t->task);
+    }
+    t->pooled.fn = group_pooled_run;
+    t->pooled.arg = t;
+    t->pooled.ended = group_pooled_ended;
+    return may_wait ? cconc_pool_submit_task(g->pool, ctx, &t->pooled)
+                    : cconc_pool_try_submit_task(g->pool, &t->pooled);
+}
+
+static int group_start(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task_fn fn, void *arg)
+{
+    group_task *t;
+    int err;
+    if (!fn) {
+        return EINVAL;
+    }
+    err = cconc__node_err(ctx);
+    if (err) {
+        return err;
+    }
+    t = cconc__alloc(g->pool ? sizeof(*t) : offsetof(group_task, pooled));
+    if (!t) {
+        return ENOMEM;
+    }
+    t->group = g;
+    t->fn = fn;
+    t->arg = arg;
+    err = group_acquire(g, ctx, may_wait);
+    if (!err) {
+        err = group_hand_over(g, ctx, may_wait, t);
+        if (err) {
+            group_give_slot(g, false);
+        }
+    }
+    if (err) {
+        cconc__alloc_free(t);
+    }
+    return err;
+}
+
+int cconc_group_go(cconc_group *group, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
+{
+    return group_start(group, ctx, true, fn, arg);
+}
+
+int cconc_group_try_go(cconc_group *group, cconc_task_fn fn, void *arg)
+{
+    return group_start(group, NULL, false, fn, arg);
+}
+
+void cconc_group_set_limit(cconc_group *group, int limit)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    lock_take(&group->mu);
+    group->limit = limit < 0 ? -1 : limit;
+    group_admit_locked(group, &batch);
+    group_break_locked(group, &batch);
+    lock_leave(&group->mu);
+    batch_wake(&batch);
+}
+

@@ -1,0 +1,225 @@
+/* group_pool.c - unit tests of groups whose tasks run on a pool
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk      A worker that waits for a group of its own pool, or for a slot of one, hangs; a task
+ *           that the pool drops is never counted as ended; a full queue is not told from the limit.
+ * Method    Pools of one worker: what does not help hangs.
+ * Catches   W9 W16, I1 I4 I17 I20; rules pool-6 pool-7 pool-12 pool-13, group-1 group-4.
+ */
+#include "pool_help.h"
+
+#include <pthread.h>
+
+static cconc_group *group_on(cconc_pool *pool, int limit)
+{
+    cconc_group_opts opts = {.limit = limit, .pool = pool};
+    cconc_group *group = NULL;
+    SUPPORT_CHECK(cconc_group_new(NULL, &opts, &group) == 0);
+    return group;
+}
+
+static int note_name(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    SUPPORT_CHECK(pthread_getname_np(pthread_self(), arg, 16) == 0);
+    return 0;
+}
+
+static void group_tasks_run_on_the_pool_given(void **state)
+{
+    cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
+    cconc_group *group = group_on(pool, 0);
+    char name[16] = "";
+    int code = 6;
+    (void)state;
+    assert_int_equal(cconc_group_go(group, NULL, note_name, name), 0);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+    assert_string_equal(name, "pool/0");
+    assert_int_equal(cconc_group_go(group, NULL, return_code, &code), 0);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 6);
+    assert_int_equal(executor_threads(), 0);
+    cconc_group_free(group);
+    cconc_pool_free(pool);
+}
+
+static void group_try_go_on_a_full_pool_would_wait(void **state)
+{
+    cconc_pool *pool = pool_make(1, 1, CCONC_POOL_BLOCK);
+    cconc_group *group = group_on(pool, 0);
+    struct gate gate;
+    atomic_int ran = 0;
+    cconc_ctx_mem mem;
+    (void)state;
+    pool_occupy(pool, &gate, 1);
+    assert_int_equal(cconc_group_try_go(group, count_run, &ran), 0);
+    assert_int_equal(cconc_group_try_go(group, count_run, &ran), EAGAIN);
+    cconc_ctx *soon = cconc_ctx_until(&mem, NULL, cconc_clock_after(CCONC_MS));
+    assert_int_equal(cconc_group_go(group, soon, count_run, &ran), ETIMEDOUT);
+    gate_open(&gate);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&ran), 1);
+    cconc_group_free(group);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
+static void group_task_that_the_pool_drops_has_failed(void **state)
+{
+    cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
+    cconc_group *group = group_on(pool, 0);
+    atomic_int ran = 0;
+    (void)state;
+    assert_int_equal(cconc_pool_submit(pool, NULL, until_done, NULL), 0);
+    until(pool_counts(pool).running == 1);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), 0);
+    assert_int_equal(cconc_pool_shutdown(pool, NULL, CCONC_POOL_CANCEL), 0);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), EPIPE);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), ECANCELED);
+    assert_int_equal(atomic_load(&ran), 0);
+    cconc_group_free(group);
+    cconc_pool_free(pool);
+}
+
+struct nested {
+    cconc_pool *pool;
+    int         depth;
+    int         limit;
+    atomic_int *ran;
+};
+
+/* A group in a task, of tasks that do the same. */
+static int nested_run(cconc_ctx *ctx, void *arg)
+{
+    struct nested *nested = arg;
+    struct nested below = {nested->pool, nested->depth - 1, nested->limit, nested->ran};
+    (void)ctx;
+    atomic_fetch_add(nested->ran, 1);
+    if (nested->depth > 0) {
+        cconc_group *group = group_on(nested->pool, nested->limit);
+        for (int i = 0; i < 2; i++) {
+            SUPPORT_CHECK(cconc_group_go(group, NULL, nested_run, &below) == 0);
+        }
+        SUPPORT_CHECK(cconc_group_wait(group, NULL, NULL) == 0);
+        cconc_group_free(group);
+    }
+    return 0;
+}
+
+static void group_waited_for_in_its_own_pool_is_helped(void **state)
+{
+    (void)state;
+    for (int queue_len = 0; queue_len < 3; queue_len++) {
+        for (int limit = 0; limit < 3; limit++) {
+            cconc_pool *pool = pool_make(1 + queue_len, queue_len, CCONC_POOL_BLOCK);
+            atomic_int ran = 0;
+            struct nested nested = {pool, 7, limit, &ran};
+            assert_int_equal(cconc_pool_submit(pool, NULL, nested_run, &nested), 0);
+            assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+            assert_int_equal(atomic_load(&ran), 255);
+            cconc_pool_free(pool);
+        }
+    }
+}
+
+struct own {
+    cconc_group *group;
+    atomic_int   ran;
+    atomic_int   refused;
+};
+
+static int own_go(cconc_ctx *ctx, void *arg)
+{
+    struct own *own = arg;
+    int err = cconc_group_go(own->group, NULL, count_run, &own->ran);
+    (void)ctx;
+    SUPPORT_CHECK(err == 0 || err == EDEADLK);
+    atomic_fetch_add(&own->refused, err == EDEADLK);
+    return 0;
+}
+
+/* The second runs on top of the first, which waits at the limit: it would wait for itself. */
+static void group_go_of_tasks_that_help_each_other_is_a_deadlock(void **state)
+{
+    cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
+    struct own own = {.group = group_on(pool, 2)};
+    struct gate gate;
+    (void)state;
+    pool_occupy(pool, &gate, 1);
+    assert_int_equal(cconc_group_go(own.group, NULL, own_go, &own), 0);
+    assert_int_equal(cconc_group_go(own.group, NULL, own_go, &own), 0);
+    gate_open(&gate);
+    assert_int_equal(cconc_group_wait(own.group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&own.refused), 1);
+    assert_int_equal(atomic_load(&own.ran), 1);
+    cconc_group_free(own.group);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
+static int end_thread(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+static void group_task_that_ends_its_worker_has_failed(void **state)
+{
+    cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
+    cconc_group *group = group_on(pool, 1);
+    atomic_int ran = 0;
+    (void)state;
+    assert_int_equal(cconc_group_go(group, NULL, end_thread, NULL), 0);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), 0);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), ECANCELED);
+    assert_int_equal(atomic_load(&ran), 1);
+    cconc_group_free(group);
+    cconc_pool_free(pool);
+}
+
+static void use_both(void *arg)
+{
+    cconc_pool_opts opts = {.workers = 2, .queue_len = 1};
+    cconc_pool *pool = NULL;
+    cconc_group *group = NULL;
+    atomic_int ran = 0;
+    int started = 0;
+    (void)arg;
+    if (cconc_pool_new(NULL, &opts, &pool) != 0) {
+        return;
+    }
+    cconc_group_opts group_opts = {.limit = 2, .pool = pool};
+    if (cconc_group_new(NULL, &group_opts, &group) == 0) {
+        for (int i = 0; i < 20; i++) {
+            int err = cconc_group_go(group, NULL, count_run, &ran);
+            SUPPORT_CHECK(err == 0 || err == ENOMEM);
+            started += err == 0;
+        }
+        SUPPORT_CHECK(cconc_group_wait(group, NULL, NULL) == 0);
+        SUPPORT_CHECK(atomic_load(&ran) == started);
+        cconc_group_free(group);
+    }
+    cconc_pool_free(pool);
+}
+
+static void group_on_a_pool_survives_every_fault(void **state)
+{
+    (void)state;
+    assert_true(support_sweep_alloc(use_both, NULL) > 0);
+    assert_true(support_sweep_thread(use_both, NULL) > 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        UNIT_TEST(group_tasks_run_on_the_pool_given),
+        UNIT_TEST(group_try_go_on_a_full_pool_would_wait),
+        UNIT_TEST(group_task_that_the_pool_drops_has_failed),
+        UNIT_TEST(group_waited_for_in_its_own_pool_is_helped),
+        UNIT_TEST(group_go_of_tasks_that_help_each_other_is_a_deadlock),
+        UNIT_TEST(group_task_that_ends_its_worker_has_failed),
+        UNIT_TEST(group_on_a_pool_survives_every_fault),
+    };
+    support_start(argc, argv, NULL);
+    return UNIT_RUN(tests);
+}
