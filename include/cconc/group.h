@@ -4,8 +4,8 @@
  * Model     Tasks run on the executor's threads: a task starts even if all others block for ever,
  *           as long as the system gives threads. The first failure cancels the group's context, is
  *           its cause, and is what wait returns. On a pool, chosen by an option, tasks queue there,
- *           and one that the pool drops has failed with ECANCELED. The behaviour is that of Go's errgroup where this
- *           header says nothing else.
+ *           and one that the pool drops has failed with ECANCELED. The behaviour is that of Go's
+ *           errgroup where this header says nothing else.
  * Example   int err = cconc_group_go(group, ctx, fetch, &job);   (examples/group_fetch_all.c)
  * Lifetime  new allocates; free as soon as every wait and stop is back and one of them was not
  *           EINPROGRESS. The group's context may be kept by ref.
