@@ -314,22 +314,29 @@ static void flight_send_puts_the_outcome_on_a_channel(void **state)
 static void flight_timeout_lets_the_callers_go_and_frees_the_key(void **state)
 {
     (void)state;
+    assert_int_equal(cconc_clock_virtual(), 0);
     cconc_flight *set = flight_make_opts((cconc_flight_opts){.timeout_ns = 20 * CCONC_MS});
     struct trip stuck = {.code = 0};
     struct trip fresh = {.gate = true};
-    struct callers c = {
-        .set = set, .key = "k", .trip = &stuck, .count = 4, .expected = ETIMEDOUT};
-    int64_t start_ns = support_now_ns();
-    struct support_threads *threads = callers_start(&c);
-    assert_int_equal(support_threads_join(threads), 0);
-    assert_true(support_now_ns() - start_ns >= 20 * CCONC_MS);
-    until(atomic_load(&stuck.started) == 0 || atomic_load(&stuck.ctx_err) == ETIMEDOUT);
+    cconc_flight_call *calls[4];
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(flight_do_async(set, NULL, "k", &stuck, &calls[i]), 0);
+    }
+    until(atomic_load(&stuck.started) == 1);
+    assert_int_equal(cconc_clock_advance(20 * CCONC_MS - 1), 0);
+    assert_int_equal(flight_counts(set).flying, 1);
+    assert_int_equal(cconc_clock_advance(1), 0);
+    assert_int_equal(flight_counts(set).flying, 0);
     assert_int_equal(flight_counts(set).abandoned, 1);
-    int err = flight_do(set, NULL, "k", &fresh, NULL);
-    assert_true(err == 0 || err == ETIMEDOUT); /* it has 20 ms of a busy machine */
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(flight_wait(calls[i], NULL), ETIMEDOUT);
+    }
+    until(atomic_load(&stuck.ctx_err) == ETIMEDOUT);
+    assert_int_equal(flight_do(set, NULL, "k", &fresh, NULL), 0);
     atomic_store(&stuck.gate, true);
     until(atomic_load(&stuck.dropped) == 4);
     flight_end(set);
+    assert_int_equal(cconc_clock_real(), 0);
 }
 
 static void flight_in_time_never_hears_of_its_timeout(void **state)
@@ -366,28 +373,29 @@ static void flight_join_limit_refuses_who_is_one_too_many(void **state)
 static void flight_result_is_kept_for_a_time_and_no_longer(void **state)
 {
     (void)state;
+    assert_int_equal(cconc_clock_virtual(), 0);
     cconc_flight *set = flight_make_opts((cconc_flight_opts){.keep_ns = 30 * CCONC_MS});
     struct trip trip = {.gate = true};
     struct trip bad = {.gate = true, .code = ENOENT};
     cconc_flight_result *result = NULL;
-    int64_t landed_ns = cconc_clock_now();
-    int again = 1;
-    assert_int_equal(flight_do(set, NULL, "k", &trip, NULL), 0);
     assert_int_equal(flight_do(set, NULL, "bad", &bad, NULL), ENOENT);
     assert_int_equal(flight_do(set, NULL, "bad", &bad, NULL), ENOENT);
-    assert_int_equal(atomic_load(&bad.started), 2);
-    while (atomic_load(&trip.started) == 1) {
+    assert_int_equal(atomic_load(&bad.started), 2); /* only what is good is kept */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(flight_do(set, NULL, "k", &trip, NULL), 0);
+        assert_int_equal(cconc_clock_advance(30 * CCONC_MS - 1), 0);
         assert_int_equal(flight_do(set, NULL, "k", &trip, &result), 0);
-        again++;
-        if (atomic_load(&trip.started) == 1) {
-            assert_true(cconc_flight_result_is_shared(result));
-            assert_int_equal(cconc_flight_result_sharers(result), again);
-        }
+        assert_true(cconc_flight_result_is_shared(result));
+        assert_int_equal(cconc_flight_result_sharers(result), 2);
         cconc_flight_result_unref(result);
+        assert_int_equal(atomic_load(&trip.started), i + 1);
+        assert_int_equal(flight_counts(set).kept, 1);
+        assert_int_equal(cconc_clock_advance(1), 0);
+        assert_int_equal(flight_counts(set).kept, 0); /* without anybody who looks */
+        assert_int_equal(values_alive(), 0);
     }
-    assert_true(cconc_clock_now() - landed_ns >= 30 * CCONC_MS);
-    until(flight_counts(set).kept == 0 && values_alive() == 0); /* without anybody who looks */
     flight_end(set);
+    assert_int_equal(cconc_clock_real(), 0);
 }
 
 static void flight_kept_result_serves_until_forgotten_or_freed(void **state)
