@@ -42,6 +42,7 @@ typedef struct cconc_ctx cconc_ctx;
 typedef struct cconc_flight cconc_flight;
 typedef struct cconc_future cconc_future;
 typedef struct cconc_group cconc_group;
+typedef struct cconc_objpool cconc_objpool;
 typedef struct cconc_once cconc_once;
 typedef struct cconc_pool cconc_pool;
 typedef struct cconc_sem cconc_sem;

@@ -10,6 +10,7 @@
 #include <cconc/ctx.h>
 #include <cconc/flight.h>
 #include <cconc/group.h>
+#include <cconc/objpool.h>
 #include <cconc/once.h>
 #include <cconc/pool.h>
 #include <cconc/process.h>

@@ -21,7 +21,9 @@ typedef enum lock_rank {
     RANK_CTX = 30,      /* one cancellation tree: its nodes, watchers and registrations */
     RANK_CHAN = 50,     /* one channel, its queues */
     RANK_SEM = 52,      /* one semaphore, its queue */
+    RANK_LOCAL = 53,    /* what objects keep for each thread: below OBJPOOL, to end either */
     RANK_EXPIRY = 55,   /* one timer or ticker, its queue */
+    RANK_OBJPOOL = 56,  /* one object pool: what it retains, its threads */
     RANK_LOT = 60,      /* one bucket of the lot: the waiters of word-sized objects */
     RANK_CLOCK = 65,    /* what the virtual clock has released and waits for */
     RANK_SIGNAL = 70,   /* which contexts hear which signal */

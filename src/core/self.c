@@ -38,6 +38,7 @@ static void self_thread_ends(plat_tls_slot *slot)
 {
     self *me = (self *)(void *)slot;
     CHECK(!parker_is_parked(&me->parker));
+    cconc__local_leave(&me->locals);
     lock_take(&records_mu);
     me->next = free_records;
     free_records = me;
@@ -110,6 +111,7 @@ self *cconc__self_make(void)
     me->spins = 0;
     me->pauses = UINT32_MAX;
     me->yields = 0;
+    cconc__local_init(&me->locals);
     me->random = (uint64_t)plat_clock_real() ^ ((uint64_t)(uintptr_t)me << 17);
     cconc__tls_set(&me->slot);
     return me;

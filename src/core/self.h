@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/list.h"
+#include "core/local.h"
 #include "plat/parker.h"
 #include "plat/tls.h"
 
@@ -31,6 +32,7 @@ typedef struct self {
     uint32_t      pauses;   /* (o) length of the short phase */
     uint32_t      yields;   /* (o) how often a yield was what helped */
     uint32_t      number;   /* (i) threads that run at a time have different ones */
+    local_table   locals;   /* what objects keep for this thread, see local.h */
     bool          is_static;/* (i) from the reserve */
     bool          is_due;   /* (o) runs what the virtual clock has released, see clock.h */
     struct self  *next;     /* under the lock of the records, while nobody's */

@@ -12,16 +12,39 @@
 #include "plat/tls.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool have_key;
 
+#if defined(CCONC_TLS_KEY)
+static void tls_note_end(void)
+{
+}
+
+static bool tls_has_ended(void)
+{
+    return false; /* a thread reborn on the last round of destructors is not noticed */
+}
+#else
+static _Thread_local bool has_ended;
+
+static void tls_note_end(void)
+{
+    has_ended = true;
+}
+
+static bool tls_has_ended(void)
+{
+    return has_ended;
+}
+#endif
+
 static void tls_thread_ends(void *pointer)
 {
     plat_tls_slot *slot = pointer;
+    tls_note_end();
     cconc__tls_set(NULL);
     slot->on_exit(slot);
 }
@@ -58,4 +81,10 @@ void cconc__tls_set(plat_tls_slot *slot)
     if (have_key) {
         (void)pthread_setspecific(key, slot);
     }
+}
+
+bool cconc__tls_will_tell(void)
+{
+    (void)pthread_once(&once, tls_make_key);
+    return have_key && !tls_has_ended();
 }

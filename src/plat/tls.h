@@ -6,6 +6,8 @@
 #ifndef PLAT_TLS_H
 #define PLAT_TLS_H
 
+#include <stdbool.h>
+
 /* A variable of each thread's own, for what may be lost where there are none: checks. */
 #define PLAT_THREAD_LOCAL _Thread_local
 
@@ -17,6 +19,10 @@ typedef struct plat_tls_slot {
 
 /* Keep slot, or nothing if NULL, for the calling thread. */
 void cconc__tls_set(plat_tls_slot *slot);
+
+/* Will on_exit be called for a slot that the calling thread has set? Not where no key is left, and
+ * not once it has run: a destructor that comes later may be the last that the system calls. */
+bool cconc__tls_will_tell(void);
 
 #if defined(CCONC_TLS_KEY)
 plat_tls_slot *plat_tls_get(void);

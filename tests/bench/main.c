@@ -28,6 +28,7 @@ static const struct bench_cell *const files[] = {
     bench_ticker,
     bench_timer,
     bench_flight,
+    bench_objpool,
 };
 
 void bench_check(int code, const char *call)

@@ -1,0 +1,163 @@
+/* objpool_cache.c - unit tests of the objects that a thread keeps to itself
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk      An object lost between cache and store, a cache that outlives its thread or its object
+ *           pool, a trim that does not reach a thread that sleeps.
+ * Method    Plain buffers, counted after each step; threads that wait at gates, and that end.
+ * Catches   opool-1 opool-3 opool-4; invariants I1 I2 of prim/objpool_cache.c.
+ */
+#include "unit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <cconc/cconc.h>
+
+#define MOST 64
+
+static cconc_objpool *pool_with_cache(uint32_t cache)
+{
+    cconc_objpool_opts opts = {.size = 16, .cache = cache};
+    cconc_objpool *pool = NULL;
+    assert_int_equal(cconc_objpool_new(&opts, &pool), 0);
+    return pool;
+}
+
+/* Have count objects lent at a time, then none. */
+static void use(cconc_objpool *pool, size_t count)
+{
+    void *objects[MOST];
+    for (size_t i = 0; i < count; i++) {
+        SUPPORT_CHECK(cconc_objpool_get(pool, &objects[i]) == 0);
+    }
+    for (size_t i = 0; i < count; i++) {
+        cconc_objpool_put(pool, objects[i]);
+    }
+}
+
+static cconc_objpool_counts counts_of(cconc_objpool *pool)
+{
+    cconc_objpool_counts counts;
+    cconc_objpool_read(pool, &counts);
+    return counts;
+}
+
+static void cache_keeps_no_more_than_it_may(void **state)
+{
+    static const uint32_t sizes[] = {1, 2, 3, 0, CCONC_OBJPOOL_MAX_CACHE, CCONC_OBJPOOL_NO_CACHE};
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        cconc_objpool *pool = pool_with_cache(sizes[i]);
+        size_t room = sizes[i] == 0 ? 8 : sizes[i] == CCONC_OBJPOOL_NO_CACHE ? 0 : sizes[i];
+        use(pool, MOST);
+        use(pool, MOST);
+        cconc_objpool_counts counts = counts_of(pool);
+        assert_int_equal(counts.created, MOST);
+        assert_int_equal(counts.retained, MOST);
+        assert_int_equal(counts.threads, room > 0);
+        assert_true(counts.retained - counts.store_bytes / 16 <= room);
+        cconc_objpool_free(pool);
+    }
+}
+
+struct sleeper {
+    cconc_objpool *pool;
+    size_t uses;
+    atomic_int used;
+    atomic_bool gate;
+};
+
+static void use_and_wait(void *arg, size_t index)
+{
+    struct sleeper *s = arg;
+    (void)index;
+    use(s->pool, s->uses);
+    atomic_fetch_add(&s->used, 1);
+    until(atomic_load(&s->gate));
+}
+
+static void cache_of_a_thread_that_sleeps_is_trimmed(void **state)
+{
+    struct sleeper s = {.pool = pool_with_cache(0), .uses = 4};
+    struct support_threads *threads = support_threads_start(1, use_and_wait, &s);
+    (void)state;
+    until(atomic_load(&s.used) == 1);
+    cconc_objpool_trim(s.pool);
+    assert_int_equal(counts_of(s.pool).retained, 4);
+    cconc_objpool_trim(s.pool);
+    assert_int_equal(counts_of(s.pool).retained, 0);
+    assert_int_equal(counts_of(s.pool).destroyed, 4);
+    atomic_store(&s.gate, true);
+    assert_int_equal(support_threads_join(threads), 0);
+    cconc_objpool_free(s.pool);
+}
+
+static void cache_is_handed_over_at_the_end_of_its_thread(void **state)
+{
+    struct sleeper s = {.pool = pool_with_cache(0), .uses = 3, .gate = true};
+    (void)state;
+    assert_int_equal(support_threads_join(support_threads_start(1, use_and_wait, &s)), 0);
+    cconc_objpool_counts counts = counts_of(s.pool);
+    assert_int_equal(counts.threads, 0);
+    assert_int_equal(counts.lent, 0);
+    assert_int_equal(counts.retained, 3);
+    assert_int_equal(counts.store_bytes, 3 * 16);
+    use(s.pool, 3);
+    assert_int_equal(counts_of(s.pool).created, 3);
+    cconc_objpool_free(s.pool);
+}
+
+static void cache_goes_with_the_pool_if_that_ends_first(void **state)
+{
+    struct sleeper s = {.pool = pool_with_cache(0), .uses = 3};
+    struct support_threads *threads = support_threads_start(4, use_and_wait, &s);
+    (void)state;
+    until(atomic_load(&s.used) == 4);
+    cconc_objpool_free(s.pool);
+    atomic_store(&s.gate, true);
+    assert_int_equal(support_threads_join(threads), 0);
+}
+
+static cconc_objpool *late_pool;
+
+static void use_late(void *arg)
+{
+    (void)arg;
+    use(late_pool, 4);
+}
+
+static void use_and_set_key(void *arg, size_t index)
+{
+    (void)index;
+    use(late_pool, 4);
+    SUPPORT_CHECK(pthread_setspecific(*(pthread_key_t *)arg, arg) == 0);
+}
+
+static void cache_is_not_made_anew_by_a_later_exit_handler(void **state)
+{
+    pthread_key_t key; /* made after the library's, so most systems call its destructor later */
+    (void)state;
+    late_pool = pool_with_cache(0);
+    use(late_pool, 1);
+    assert_int_equal(pthread_key_create(&key, use_late), 0);
+    assert_int_equal(support_threads_join(support_threads_start(8, use_and_set_key, &key)), 0);
+    cconc_objpool_counts counts = counts_of(late_pool);
+    assert_int_equal(counts.threads, 1);
+    assert_int_equal(counts.lent, 0);
+    assert_int_equal(counts.retained, counts.created - counts.destroyed);
+    cconc_objpool_free(late_pool);
+    assert_int_equal(pthread_key_delete(key), 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        UNIT_TEST(cache_keeps_no_more_than_it_may),
+        UNIT_TEST(cache_of_a_thread_that_sleeps_is_trimmed),
+        UNIT_TEST(cache_is_handed_over_at_the_end_of_its_thread),
+        UNIT_TEST(cache_goes_with_the_pool_if_that_ends_first),
+        UNIT_TEST(cache_is_not_made_anew_by_a_later_exit_handler),
+    };
+    support_start(argc, argv, NULL);
+    return UNIT_RUN(tests);
+}
