@@ -38,6 +38,7 @@
 CCONC_BEGIN_DECLS
 
 typedef struct cconc_chan cconc_chan;
+typedef struct cconc_counter cconc_counter;
 typedef struct cconc_ctx cconc_ctx;
 typedef struct cconc_flight cconc_flight;
 typedef struct cconc_future cconc_future;

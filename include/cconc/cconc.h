@@ -7,6 +7,7 @@
 #include <cconc/base.h>
 #include <cconc/chan.h>
 #include <cconc/clock.h>
+#include <cconc/counter.h>
 #include <cconc/ctx.h>
 #include <cconc/flight.h>
 #include <cconc/group.h>

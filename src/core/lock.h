@@ -24,6 +24,7 @@ typedef enum lock_rank {
     RANK_LOCAL = 53,    /* what objects keep for each thread: below OBJPOOL, to end either */
     RANK_EXPIRY = 55,   /* one timer or ticker, its queue */
     RANK_OBJPOOL = 56,  /* one object pool: what it retains, its threads */
+    RANK_COUNTER = 58,  /* one counter, where words have less than 64 bits */
     RANK_LOT = 60,      /* one bucket of the lot: the waiters of word-sized objects */
     RANK_CLOCK = 65,    /* what the virtual clock has released and waits for */
     RANK_SIGNAL = 70,   /* which contexts hear which signal */

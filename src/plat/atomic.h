@@ -36,6 +36,7 @@ typedef struct atom_ptr {
 #define atom_store_rel(a, x) atomic_store_explicit(&(a)->v, x, memory_order_release)
 #define atom_store_sc(a, x) atomic_store_explicit(&(a)->v, x, memory_order_seq_cst)
 
+#define atom_swap_rlx(a, x) atomic_exchange_explicit(&(a)->v, x, memory_order_relaxed)
 #define atom_swap_acq(a, x) atomic_exchange_explicit(&(a)->v, x, memory_order_acquire)
 #define atom_swap_rel(a, x) atomic_exchange_explicit(&(a)->v, x, memory_order_release)
 

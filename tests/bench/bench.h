@@ -18,6 +18,7 @@ struct bench_cell {
 
 /* The cells of each file, ended by a NULL name. */
 extern const struct bench_cell bench_chan[];
+extern const struct bench_cell bench_counter[];
 extern const struct bench_cell bench_ctx[];
 extern const struct bench_cell bench_flight[];
 extern const struct bench_cell bench_group[];

@@ -25,6 +25,7 @@ static const struct bench_cell *const files[] = {
     bench_group,
     bench_pool,
     bench_ctx,
+    bench_counter,
     bench_ticker,
     bench_timer,
     bench_flight,
