@@ -47,6 +47,7 @@ typedef struct cconc_objpool cconc_objpool;
 typedef struct cconc_once cconc_once;
 typedef struct cconc_pool cconc_pool;
 typedef struct cconc_sem cconc_sem;
+typedef struct cconc_sometimes cconc_sometimes;
 typedef struct cconc_ticker cconc_ticker;
 typedef struct cconc_timer cconc_timer;
 typedef struct cconc_waitgroup cconc_waitgroup;

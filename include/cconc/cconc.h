@@ -17,6 +17,7 @@
 #include <cconc/process.h>
 #include <cconc/select.h>
 #include <cconc/sem.h>
+#include <cconc/sometimes.h>
 #include <cconc/ticker.h>
 #include <cconc/timer.h>
 #include <cconc/version.h>

@@ -27,6 +27,7 @@ extern const struct bench_cell bench_once[];
 extern const struct bench_cell bench_pool[];
 extern const struct bench_cell bench_select[];
 extern const struct bench_cell bench_sem[];
+extern const struct bench_cell bench_sometimes[];
 extern const struct bench_cell bench_ticker[];
 extern const struct bench_cell bench_timer[];
 extern const struct bench_cell bench_waitgroup[];

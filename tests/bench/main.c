@@ -21,6 +21,7 @@ static const struct bench_cell *const files[] = {
     bench_select,
     bench_sem,
     bench_once,
+    bench_sometimes,
     bench_waitgroup,
     bench_group,
     bench_pool,
