@@ -11,6 +11,7 @@
 #include <cconc/ctx.h>
 #include <cconc/flight.h>
 #include <cconc/group.h>
+#include <cconc/limiter.h>
 #include <cconc/objpool.h>
 #include <cconc/once.h>
 #include <cconc/pool.h>

@@ -170,6 +170,22 @@ int cconc__waiter_error(const waiter *w, cconc_ctx *ctx)
     return cconc__node_err(ctx);
 }
 
+int cconc__waiter_sleep(cconc_ctx *ctx, int64_t until_ns)
+{
+    int err = 0;
+    while (!err && plat_clock_now() < until_ns) {
+        waiter w;
+        cconc__waiter_arm(&w, ctx);
+        waiter_limit(&w, until_ns);
+        cconc__waiter_park(&w, false);
+        if (plat_clock_now() < until_ns) {
+            err = cconc__waiter_error(&w, ctx);
+        }
+        waiter_disarm(&w);
+    }
+    return err;
+}
+
 /* Add bits, POSTED among them: the last touch of w. The owner's record stays. */
 static void waiter_post(waiter *w, uint32_t bits)
 {

@@ -125,6 +125,10 @@ bool cconc__waiter_spin(waiter *w);
  * may_spin. Afterwards waiter_kind tells who won; the node at the context is out of its queue. */
 void cconc__waiter_park(waiter *w, bool may_spin);
 
+/* Sleep until until_ns, at once if that has come. Returns 0, or the code of ctx if it ended before.
+ */
+int cconc__waiter_sleep(cconc_ctx *ctx, int64_t until_ns);
+
 /* Take w out of the wait by the owner's own decision. Returns false if somebody else had decided;
  * that one has then posted, and waiter_kind tells. */
 bool cconc__waiter_withdraw(waiter *w);

@@ -75,17 +75,7 @@ int cconc_ctx_sleep(cconc_ctx *ctx, int64_t duration_ns)
     if (until_ns == PLAT_NEVER && !cconc__node_can_end(ctx)) {
         return EDEADLK;
     }
-    while (!err && plat_clock_now() < until_ns) {
-        waiter w;
-        cconc__waiter_arm(&w, ctx);
-        waiter_limit(&w, until_ns);
-        cconc__waiter_park(&w, false);
-        if (plat_clock_now() < until_ns) {
-            err = cconc__waiter_error(&w, ctx);
-        }
-        waiter_disarm(&w);
-    }
-    return err;
+    return err ? err : cconc__waiter_sleep(ctx, until_ns);
 }
 
 /* The waitable of a select's done case. */

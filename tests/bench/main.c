@@ -22,6 +22,7 @@ static const struct bench_cell *const files[] = {
     bench_sem,
     bench_once,
     bench_sometimes,
+    bench_limiter,
     bench_waitgroup,
     bench_group,
     bench_pool,

@@ -1,0 +1,142 @@
+/* limiter.c - limiters under load: threads that hammer them get what they may, and no more
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk      Tokens minted or lost when threads race, by the word, the lock, or between them; by
+ *           waits; by cancellation; at changes of rate and burst.
+ * Method    Eight threads use four limiters of 1,000 a second in turn: with allow alone, with
+ *           reservations and waits as well, with cancellations as well, and with changes to what
+ *           rate and burst are anyway. In the end each is drained. What was admitted lies between
+ *           what the time allows and one per cent less; with cancellations, which may give back
+ *           less than was taken, it is not more.
+ * Catches   lim-2, lim-5 to lim-8, lim-11, lim-12; R1, R3, R7.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include <cconc/cconc.h>
+
+#define THREADS 8
+#define RATE 1000
+#define BURST 500 /* the threads may be kept from the limiter for half a second */
+
+enum { ALLOWS, RESERVES, CANCELS, CHANGES, LIMITERS };
+
+static const char *const names[LIMITERS] = {"allow", "reserve", "cancel", "change"};
+
+static struct load {
+    cconc_limiter *limiter;
+    atomic_int_fast64_t admitted;
+    int64_t start_ns; /* just before its first use, which takes all */
+} loads[LIMITERS];
+
+static uint64_t seed;
+
+static int allow(struct load *load, int32_t n)
+{
+    int err = cconc_limiter_allow(load->limiter, n);
+    SUPPORT_CHECK(err == 0 || err == EAGAIN);
+    return err;
+}
+
+static int wait_a_little(struct load *load, int32_t n, struct support_random *random)
+{
+    cconc_ctx_mem mem;
+    int64_t deadline_ns = cconc_clock_after(support_random_below(random, 3000000));
+    int err = cconc_limiter_wait(load->limiter, cconc_ctx_until(&mem, NULL, deadline_ns), n);
+    SUPPORT_CHECK(err == 0 || err == ETIMEDOUT);
+    return err;
+}
+
+/* Reserve for now, or for whenever it is and not go there. */
+static int reserve(struct load *load, int32_t n, bool may_cancel)
+{
+    cconc_reservation reservation;
+    int64_t most_ns = may_cancel ? CCONC_NEVER : 0;
+    int err = cconc_limiter_reserve(load->limiter, n, most_ns, &reservation);
+    SUPPORT_CHECK(err == 0 || (err == ETIMEDOUT && !may_cancel));
+    if (!err && cconc_reservation_delay(&reservation) > 0) {
+        cconc_limiter_cancel(load->limiter, &reservation);
+        return EAGAIN;
+    }
+    return err;
+}
+
+static int change(struct load *load, struct support_random *random)
+{
+    if (support_random_below(random, 2) == 0) {
+        SUPPORT_CHECK(cconc_limiter_set_rate(load->limiter, RATE) == 0);
+    } else {
+        SUPPORT_CHECK(cconc_limiter_set_burst(load->limiter, BURST) == 0);
+    }
+    return EAGAIN;
+}
+
+static void try_one(size_t kind, struct support_random *random)
+{
+    struct load *load = &loads[kind];
+    int32_t n = 1 + (int32_t)support_random_below(random, 3);
+    uint32_t chance = support_random_below(random, 64);
+    int err;
+    if (kind == ALLOWS || chance > 2) {
+        err = allow(load, n);
+    } else if (chance == 0) {
+        err = wait_a_little(load, n, random);
+    } else if (kind == CHANGES) {
+        err = change(load, random);
+    } else {
+        err = reserve(load, n, kind == CANCELS);
+    }
+    if (!err) {
+        atomic_fetch_add(&load->admitted, n);
+    }
+}
+
+static void hammer(void *arg, size_t index)
+{
+    struct support_random random = support_random_make(seed, index);
+    (void)arg;
+    while (support_stress_open()) {
+        for (size_t kind = 0; kind < LIMITERS; kind++) {
+            try_one(kind, &random);
+        }
+    }
+}
+
+/* Take what is left, and compare. */
+static void judge(size_t kind)
+{
+    struct load *load = &loads[kind];
+    double least = BURST + (double)(cconc_clock_now() - load->start_ns) * RATE / 1e9;
+    int64_t got = atomic_load(&load->admitted);
+    while (allow(load, 1) == 0) {
+        got++;
+    }
+    double most = BURST + (double)(cconc_clock_now() - load->start_ns) * RATE / 1e9 + 1;
+    printf("limiter: %-7s %" PRId64 " admitted of %.0f\n", names[kind], got, most);
+    SUPPORT_CHECK((double)got <= most);
+    SUPPORT_CHECK(kind == CANCELS || (double)got >= least * 0.99 - 1);
+    cconc_limiter_free(load->limiter);
+}
+
+int main(int argc, char **argv)
+{
+    support_start(argc, argv, NULL);
+    seed = support_stress_begin("stress limiter");
+    for (size_t kind = 0; kind < LIMITERS; kind++) {
+        SUPPORT_CHECK(cconc_limiter_new(RATE, BURST, &loads[kind].limiter) == 0);
+        loads[kind].start_ns = cconc_clock_now();
+        SUPPORT_CHECK(cconc_limiter_allow(loads[kind].limiter, BURST) == 0);
+        atomic_store(&loads[kind].admitted, BURST);
+    }
+    struct support_threads *threads = support_threads_start(THREADS, hammer, NULL);
+    SUPPORT_CHECK(support_threads_join(threads) == 0);
+    for (size_t kind = 0; kind < LIMITERS; kind++) {
+        judge(kind);
+    }
+    support_leak_check();
+    return 0;
+}

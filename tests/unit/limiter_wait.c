@@ -1,0 +1,234 @@
+/* limiter_wait.c - waits for tokens, and callers at one instant
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk      A wait that cannot be met and waits all the same, one that nothing ends, one that ends
+ *           early or out of turn, one that leaves without giving back what it had reserved.
+ * Method    The virtual clock; waiters that are seen to sleep.
+ * Catches   lim-7, lim-9, lim-12; all-2, all-3, all-4, all-5, all-10, all-13.
+ */
+#include "limiter_help.h"
+
+#include <stdatomic.h>
+
+#include "ctx_help.h"
+
+#define D (100 * CCONC_MS)
+
+static void go_virtual(void)
+{
+    SUPPORT_CHECK(cconc_clock_virtual() == 0);
+}
+
+static void go_real(void)
+{
+    SUPPORT_CHECK(cconc_clock_real() == 0);
+}
+
+static void clock_move(int64_t duration_ns)
+{
+    SUPPORT_CHECK(cconc_clock_advance(duration_ns) == 0);
+}
+
+/* A wait that runs in a thread of its own. */
+struct asker {
+    cconc_limiter *limiter;
+    cconc_ctx *ctx;
+    int32_t n;
+    atomic_int code;
+    int64_t ended_ns;
+};
+
+static void wait_thread(void *arg, size_t index)
+{
+    struct asker *asker = arg;
+    (void)index;
+    int code = cconc_limiter_wait(asker->limiter, asker->ctx, asker->n);
+    asker->ended_ns = cconc_clock_now();
+    atomic_store(&asker->code, code);
+}
+
+static void limiter_table_wait_simple(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(10, 3);
+    cconc_ctx *done = make_cancel(NULL);
+    cconc_ctx_cancel(done);
+    go_virtual();
+    int64_t start_ns = cconc_clock_now();
+    assert_int_equal(cconc_limiter_wait(limiter, done, 1), ECANCELED);
+    assert_int_equal(cconc_limiter_wait(limiter, done, 4), EINVAL); /* arguments come first */
+    assert_int_equal(cconc_limiter_wait(limiter, NULL, 4), EINVAL);
+    assert_int_equal(cconc_limiter_wait(limiter, NULL, 2), 0);
+    assert_int_equal(cconc_clock_now(), start_ns);
+    struct asker last = {.limiter = limiter, .n = 3, .code = -1};
+    struct support_threads *thread = support_threads_start(1, wait_thread, &last);
+    until(cconc_clock_waiters() == 1);
+    clock_move(2 * D - 1);
+    assert_int_equal(atomic_load(&last.code), -1);
+    clock_move(CCONC_SECOND);
+    assert_int_equal(support_threads_join(thread), 0);
+    assert_int_equal(atomic_load(&last.code), 0);
+    go_real();
+    cconc_ctx_free(done);
+    cconc_limiter_free(limiter);
+}
+
+/* lim-7 */
+static void limiter_wait_that_cannot_be_met_fails_at_once_and_takes_nothing(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(0.001, 2);
+    cconc_ctx *far = make_timeout(NULL, 100 * CCONC_SECOND);
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    int64_t start_ns = support_now_ns();
+    assert_int_equal(cconc_limiter_wait(limiter, far, 2), ETIMEDOUT);
+    assert_true(support_now_ns() - start_ns < 50 * CCONC_SECOND);
+    assert_int_equal(cconc_ctx_err(far), 0);
+    assert_int_equal(cconc_limiter_wait(limiter, far, 1), 0);
+    cconc_ctx_free(far);
+    cconc_limiter_free(limiter);
+}
+
+static void limiter_wait_that_is_cancelled_gives_its_tokens_back(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(0.001, 1);
+    struct asker asker = {.limiter = limiter, .ctx = make_cancel(NULL), .n = 1, .code = -1};
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    struct support_threads *threads = support_threads_start(1, wait_thread, &asker);
+    until(cconc_limiter_tokens(limiter) < -0.5);
+    cconc_ctx_cancel(asker.ctx);
+    assert_int_equal(support_threads_join(threads), 0);
+    assert_int_equal(atomic_load(&asker.code), ECANCELED);
+    assert_true(cconc_limiter_tokens(limiter) >= 0);
+    cconc_ctx_free(asker.ctx);
+    cconc_limiter_free(limiter);
+}
+
+/* lim-7, all-13 */
+static void limiter_waits_act_in_the_order_in_which_they_reserved(void **state)
+{
+    enum { WAITS = 4 };
+    struct asker waits[WAITS];
+    struct support_threads *threads[WAITS];
+    (void)state;
+    cconc_limiter *limiter = make(10, 1);
+    go_virtual();
+    int64_t start_ns = cconc_clock_now();
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    for (size_t i = 0; i < WAITS; i++) {
+        waits[i] = (struct asker){.limiter = limiter, .n = 1, .code = -1};
+        threads[i] = support_threads_start(1, wait_thread, &waits[i]);
+        until(cconc_clock_waiters() == i + 1);
+    }
+    for (size_t i = 0; i < WAITS; i++) {
+        clock_move(D);
+        assert_int_equal(support_threads_join(threads[i]), 0);
+        assert_int_equal(atomic_load(&waits[i].code), 0);
+        assert_int_equal(waits[i].ended_ns, start_ns + ((int64_t)i + 1) * D);
+        assert_int_equal(cconc_clock_waiters(), WAITS - i - 1);
+    }
+    go_real();
+    cconc_limiter_free(limiter);
+}
+
+/* all-4: its time came, and then its context ended. */
+static void limiter_wait_whose_time_has_come_keeps_its_tokens(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(10, 1);
+    struct asker asker = {.limiter = limiter, .ctx = make_cancel(NULL), .n = 1, .code = -1};
+    go_virtual();
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    struct support_threads *thread = support_threads_start(1, wait_thread, &asker);
+    until(cconc_clock_waiters() == 1);
+    clock_move(D);
+    cconc_ctx_cancel(asker.ctx);
+    assert_int_equal(support_threads_join(thread), 0);
+    assert_int_equal(atomic_load(&asker.code), 0);
+    assert_int_equal(cconc_limiter_allow(limiter, 1), EAGAIN);
+    go_real();
+    cconc_ctx_free(asker.ctx);
+    cconc_limiter_free(limiter);
+}
+
+static void limiter_wait_at_rate_0_sleeps_until_a_change_or_its_ctx(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(0, 1);
+    struct asker leaves = {.limiter = limiter, .ctx = make_cancel(NULL), .n = 1, .code = -1};
+    struct asker stays = {.limiter = limiter, .n = 1, .code = -1};
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    struct support_threads *first = support_threads_start(1, wait_thread, &leaves);
+    struct support_threads *second = support_threads_start(1, wait_thread, &stays);
+    until(cconc_limiter_waiters(limiter) == 2);
+    expect_misuse("limiter free with 2 waiters", cconc_limiter_free(limiter));
+    assert_true(cconc_limiter_tokens(limiter) == 0); /* they hold nothing */
+    cconc_ctx_cancel(leaves.ctx);
+    assert_int_equal(support_threads_join(first), 0);
+    assert_int_equal(atomic_load(&leaves.code), ECANCELED);
+    assert_int_equal(cconc_limiter_set_burst(limiter, 2), 0); /* looks again, and sleeps on */
+    until(cconc_limiter_waiters(limiter) == 1);
+    assert_int_equal(cconc_limiter_set_rate(limiter, 1e6), 0);
+    assert_int_equal(support_threads_join(second), 0);
+    assert_int_equal(atomic_load(&stays.code), 0);
+    cconc_ctx_free(leaves.ctx);
+    cconc_limiter_free(limiter);
+}
+
+/* lim-12 */
+static void allow_once(void *arg, size_t index)
+{
+    struct asker *all = arg;
+    (void)index;
+    if (cconc_limiter_allow(all->limiter, 1) == 0) {
+        atomic_fetch_add(&all->code, 1);
+    }
+}
+
+static void limiter_callers_at_one_instant_get_exactly_the_tokens_there_are(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct asker all = {.limiter = make(0.00001, 5)};
+        struct support_threads *threads = support_threads_start(15, allow_once, &all);
+        assert_int_equal(support_threads_join(threads), 0);
+        assert_int_equal(atomic_load(&all.code), 5);
+        cconc_limiter_free(all.limiter);
+    }
+}
+
+static void make_and_use(void *arg)
+{
+    cconc_limiter *limiter = NULL;
+    (void)arg;
+    int err = cconc_limiter_new(1, 1, &limiter);
+    SUPPORT_CHECK(err == 0 || err == ENOMEM);
+    SUPPORT_CHECK((err == 0) == (limiter != NULL));
+    if (!err) {
+        SUPPORT_CHECK(cconc_limiter_wait(limiter, NULL, 1) == 0);
+    }
+    cconc_limiter_free(limiter);
+}
+
+static void limiter_survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    assert_true(support_sweep_alloc(make_and_use, NULL) > 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        UNIT_TEST(limiter_table_wait_simple),
+        UNIT_TEST(limiter_wait_that_cannot_be_met_fails_at_once_and_takes_nothing),
+        UNIT_TEST(limiter_wait_that_is_cancelled_gives_its_tokens_back),
+        UNIT_TEST(limiter_waits_act_in_the_order_in_which_they_reserved),
+        UNIT_TEST(limiter_wait_whose_time_has_come_keeps_its_tokens),
+        UNIT_TEST(limiter_wait_at_rate_0_sleeps_until_a_change_or_its_ctx),
+        UNIT_TEST(limiter_callers_at_one_instant_get_exactly_the_tokens_there_are),
+        UNIT_TEST(limiter_survives_every_failed_allocation),
+    };
+    support_start(argc, argv, NULL);
+    return UNIT_RUN(tests);
+}
