@@ -44,6 +44,7 @@ typedef struct cconc_flight cconc_flight;
 typedef struct cconc_future cconc_future;
 typedef struct cconc_group cconc_group;
 typedef struct cconc_limiter cconc_limiter;
+typedef struct cconc_limiter_keyed cconc_limiter_keyed;
 typedef struct cconc_objpool cconc_objpool;
 typedef struct cconc_once cconc_once;
 typedef struct cconc_pool cconc_pool;

@@ -12,6 +12,7 @@
 #include <cconc/flight.h>
 #include <cconc/group.h>
 #include <cconc/limiter.h>
+#include <cconc/limiter_keyed.h>
 #include <cconc/objpool.h>
 #include <cconc/once.h>
 #include <cconc/pool.h>

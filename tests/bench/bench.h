@@ -23,6 +23,7 @@ extern const struct bench_cell bench_ctx[];
 extern const struct bench_cell bench_flight[];
 extern const struct bench_cell bench_group[];
 extern const struct bench_cell bench_limiter[];
+extern const struct bench_cell bench_limiter_keyed[];
 extern const struct bench_cell bench_objpool[];
 extern const struct bench_cell bench_once[];
 extern const struct bench_cell bench_pool[];

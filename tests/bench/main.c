@@ -23,6 +23,7 @@ static const struct bench_cell *const files[] = {
     bench_once,
     bench_sometimes,
     bench_limiter,
+    bench_limiter_keyed,
     bench_waitgroup,
     bench_group,
     bench_pool,
