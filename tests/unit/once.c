@@ -5,7 +5,7 @@
  *           thread, a first caller's cancellation that spoils the result for all, a result that is
  *           seen before what came before it.
  * Method    Functions that stay inside until they are let go; waiters that are seen to be queued.
- * Catches   once-1, once-2, once-3, once-4, once-5; all-2, all-5, all-6, all-10; proc-3.
+ * Catches   once-1, once-2, once-3, once-4, once-5; all-2, all-5, all-6, all-10; proc-1 proc-3.
  */
 #include "unit.h"
 
@@ -13,6 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cconc/cconc.h>
 
@@ -69,11 +71,13 @@ static void call_thread(void *arg, size_t index)
     struct deed *deed = caller->deed;
     (void)index;
     errno = ERRNO_MARK;
-    atomic_store(&caller->code, caller->retries
-                                    ? cconc_once_run_retry(&deed->once, caller->ctx, act, deed)
-                                    : cconc_once_run(&deed->once, caller->ctx, act, deed));
+    int code = caller->retries ? cconc_once_run_retry(&deed->once, caller->ctx, act, deed)
+                               : cconc_once_run(&deed->once, caller->ctx, act, deed);
     SUPPORT_CHECK(errno == ERRNO_MARK);
-    SUPPORT_CHECK(caller->code == EINPROGRESS || deed->plain > 0);
+    if (code != EINPROGRESS && (code == 0 || !caller->retries)) { /* else the next try may write */
+        SUPPORT_CHECK(deed->plain > 0);
+    }
+    atomic_store(&caller->code, code);
     atomic_fetch_add(&caller->returned, 1);
 }
 
@@ -417,6 +421,39 @@ static void once_value_is_kept_until_reset(void **state)
     cconc_once_destroy(&once);
 }
 
+/* What a child does with the onces of its parent. Returns its exit status. */
+static int go_on(cconc_once *kept, struct deed *failed)
+{
+    bool good = cconc_once_is_done(kept);
+    good = good && cconc_once_run(kept, NULL, never, NULL) == EIO;
+    good = good && (cconc_once_run)(kept, NULL, never, NULL) == EIO;
+    good = good && cconc_once_run_retry(&failed->once, NULL, act, failed) == 0;
+    return good && cconc_once_is_done(&failed->once) ? 0 : 1;
+}
+
+/* proc-1 */
+static void once_that_is_finished_stays_so_in_a_forked_child(void **state)
+{
+    int status = -1;
+    (void)state;
+    struct deed kept = make(EIO);
+    struct deed failed = make(EAGAIN);
+    atomic_store(&kept.let_go, true);
+    atomic_store(&failed.let_go, true);
+    assert_int_equal(cconc_once_run(&kept.once, NULL, act, &kept), EIO);
+    assert_int_equal(cconc_once_run_retry(&failed.once, NULL, act, &failed), EAGAIN);
+    failed.code = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(go_on(&kept.once, &failed));
+    }
+    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_false(cconc_once_is_done(&failed.once)); /* the child's is its own */
+    cconc_once_destroy(&failed.once);
+    cconc_once_destroy(&kept.once);
+}
+
 static void once_refuses_what_is_no_function(void **state)
 {
     (void)state;
@@ -497,6 +534,7 @@ int main(int argc, char **argv)
         UNIT_TEST(once_function_that_runs_its_own_once_gets_EDEADLK),
         UNIT_TEST(once_function_may_run_another_once),
         UNIT_TEST(once_value_is_kept_until_reset),
+        UNIT_TEST(once_that_is_finished_stays_so_in_a_forked_child),
         UNIT_TEST(once_refuses_what_is_no_function),
         UNIT_TEST(once_reset_and_destroy_during_a_run_are_misuse),
         UNIT_TEST(once_without_memory_runs_nothing),
