@@ -5,10 +5,9 @@
 # Usage: ./tests/run.sh [--only LAYER] [--full]
 #
 # Layers    unit conformance stress examples lint install    the library as users get it (build/)
-#           asan    unit, conformance, stress, examples with AddressSanitizer and UBSan, checks on
-#                   (build/asan)
+#           asan    unit, conformance, stress with AddressSanitizer, UBSan, checks on (build/asan)
 #           tsan    the same with ThreadSanitizer (build/tsan)
-# --full    adds the layers
+# --full    adds the examples to asan and tsan, and the layers
 #           one-cpu             unit and stress of build/ pinned to one processor
 #           hogs                unit and stress of build/ beside two programs that only compute
 #           valgrind            unit and stress of build/ under memcheck, leaks included
@@ -49,8 +48,10 @@ need libcmocka-dev pkg-config --exists cmocka
 need g++ command -v c++
 need binutils command -v nm
 install_missing_packages build/packages.log
+sanitized_suites="unit conformance stress" # the whole is to take less than ten minutes
 if [ -n "$full" ]; then
     export STRESS_MS=${STRESS_MS:-10000}
+    sanitized_suites+=" examples"
 fi
 
 table=()
@@ -148,7 +149,7 @@ run_asan() {
     local common=halt_on_error=1:abort_on_error=1
     ASAN_OPTIONS=$common:allocator_may_return_null=1:detect_stack_use_after_return=1 \
         UBSAN_OPTIONS=$common:print_stacktrace=1 TREESUM_SLOWNESS=4 \
-        run_tests asan build/asan "unit conformance stress examples"
+        run_tests asan build/asan "$sanitized_suites"
 }
 
 # Kernels that randomise addresses by more bits than ThreadSanitizer expects need setarch -R.
@@ -164,7 +165,7 @@ run_tsan() {
     setup_arguments=(-Db_sanitize=thread -Db_lundef=false -Dchecked=true)
     test_arguments=(--timeout-multiplier 2)
     TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1 \
-        TREESUM_SLOWNESS=4 run_tests tsan build/tsan "unit conformance stress examples" \
+        TREESUM_SLOWNESS=4 run_tests tsan build/tsan "$sanitized_suites" \
         "${wrapper[@]}"
 }
 
