@@ -10,11 +10,9 @@
  *         if (h && h->run_one(h)) {
  *             continue;
  *         }
- *         arm a waiter, enqueue its first node for what is waited for;
- *         if (!h || h->enlist(h, second node) == 0) {
- *             park;
- *         }
- *         leave the queue; delist if enlisted; settle;
+ *         arm a waiter, enqueue its node for what is waited for;
+ *         cconc__helper_park;
+ *         leave the queue; settle;
  *     }
  *
  * so that no wait of the thread's is armed while a task runs on top of it.
@@ -25,7 +23,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/lock.h"
 #include "core/self.h"
+#include "core/waiter.h"
 #include "core/waitq.h"
 
 /* The index of the node that helpers queue. */
@@ -49,5 +49,13 @@ static inline helper *helper_of(const void *owner)
     helper *h = me ? me->helper : NULL;
     return h && h->owner == owner ? h : NULL;
 }
+
+/* Sleep until the claim on w is decided, or h, which may be NULL, is called for a task. Returns 0
+ * having slept, or why enlist failed: w has then withdrawn, unless somebody else was faster. */
+int cconc__helper_park(helper *h, waiter *w);
+
+/* The same for a wait that observes: node is queued in q, which mu guards. Leaves q. Returns 0 if
+ * it was granted, EAGAIN if there is a task for h, EINPROGRESS if ctx ended first, EDEADLK. */
+int cconc__helper_await(helper *h, waiter *w, cconc_ctx *ctx, lock *mu, waitq *q, wait_node *node);
 
 #endif

@@ -97,18 +97,16 @@ static void once_end(once_call *call, void *value)
 static void once_run_function(void *arg)
 {
     once_call *call = arg;
-    self *me = self_get();
     void *value = NULL;
     if (!call->has_begun) {
         call->has_begun = true;
-        call->frame = (self_task){call->once, me->task};
-        me->task = &call->frame;
+        self_push(&call->frame, call->once);
         call->code = call->fn ? call->fn(call->ctx, call->arg)
                               : call->value_fn(call->ctx, call->arg, &value);
     } else {
         call->code = ECANCELED;
     }
-    me->task = call->frame.outer;
+    self_get()->task = call->frame.outer;
     cconc_ctx_free(call->made);
     once_end(call, value);
 }

@@ -76,14 +76,12 @@ static void some_run_function(void *arg)
 {
     some_run *run = arg;
     cconc_sometimes *s = run->s;
-    self *me = self_get();
     if (!run->has_begun) {
         run->has_begun = true;
-        run->frame = (self_task){s, me->task};
-        me->task = &run->frame;
+        self_push(&run->frame, s);
         run->fn(run->arg);
     }
-    me->task = run->frame.outer;
+    self_get()->task = run->frame.outer;
     if (s->interval_ns > 0) {
         s->next_ns = plat_clock_add(plat_clock_now(), s->interval_ns);
     }

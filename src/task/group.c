@@ -164,36 +164,11 @@ static int group_await_once(cconc_group *g, cconc_ctx *ctx, helper *h)
 {
     waiter w;
     wait_node node;
-    wait_node call;
     int err = 0;
     cconc__waiter_arm(&w, ctx);
     wait_node_init(&node, &w, NULL, 0);
-    wait_node_init(&call, &w, NULL, HELPER_INDEX);
     if (group_queue_for_end(g, &node)) {
-        err = h ? h->enlist(h, &call) : 0;
-        if (err) {
-            (void)cconc__waiter_withdraw(&w);
-        } else {
-            cconc__waiter_park(&w, true);
-        }
-        if (waiter_kind(&w) != CLAIM_GRANT) {
-            lock_take(&g->mu);
-            if (node.queued) {
-                waitq_remove(&g->waiters, &node);
-            }
-            lock_leave(&g->mu);
-        }
-        if (h && !err) {
-            h->delist(h, &call);
-        }
-        if (waiter_kind(&w) == CLAIM_GRANT) {
-            err = 0;
-        } else if (waiter_kind(&w) == CLAIM_READY) {
-            err = EAGAIN;
-        } else if (!err) {
-            (void)cconc__waiter_error(&w, ctx);
-            err = EINPROGRESS;
-        }
+        err = cconc__helper_await(h, &w, ctx, &g->mu, &g->waiters, &node);
     }
     waiter_disarm(&w);
     return err;

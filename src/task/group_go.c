@@ -204,27 +204,6 @@ static void group_help(cconc_group *g, helper *h)
     }
 }
 
-/* Sleep until the claim is decided, also by a task that the helper could run. Returns EDEADLK if it
- * cannot sleep. */
-static int group_park(waiter *w, helper *h)
-{
-    wait_node call;
-    int err;
-    if (!h) {
-        cconc__waiter_park(w, true);
-        return 0;
-    }
-    wait_node_init(&call, w, NULL, HELPER_INDEX);
-    err = h->enlist(h, &call);
-    if (err) {
-        (void)cconc__waiter_withdraw(w);
-    } else {
-        cconc__waiter_park(w, true);
-        h->delist(h, &call);
-    }
-    return err;
-}
-
 /* Wait in the queue for a slot, at most until ctx ends, or the group's context if that skips.
  * Returns EAGAIN if the helper has been called. */
 static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node *node, helper *h)
@@ -237,7 +216,7 @@ static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node 
         skips = false;
         (void)cconc__waiter_withdraw(w);
     } else {
-        err = group_park(w, h);
+        err = cconc__helper_park(h, w);
     }
     if (skips) {
         (void)cconc__node_unwatch(g->ctx, &skip);

@@ -157,9 +157,10 @@ bool cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost
 /* Tell the owner of a task so lost, with no lock held. */
 void cconc__pool_drop(cconc_pool *p, const pool_lost *lost);
 
-/* Wait in q, in which node was queued by the caller, until granted, or until ctx ends. Returns 0 or
- * ctx's code. */
-int cconc__pool_sleep(cconc_pool *p, waitq *q, waiter *w, wait_node *node, cconc_ctx *ctx);
+/* Wait in q, in which node was queued by the caller, until granted, or until ctx ends; h is the
+ * caller's helper, or NULL. Returns 0, EPIPE, ctx's code, or why h cannot sleep. */
+int cconc__pool_sleep(cconc_pool *p, cconc_ctx *ctx, helper *h, waitq *q, waiter *w,
+                      wait_node *node);
 
 /* Drop one reference of the pool's memory. */
 void cconc__pool_unref(cconc_pool *p);

@@ -198,12 +198,10 @@ static int help_await_once(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helpe
 {
     waiter w;
     wait_node join;
-    wait_node call;
     bool parks;
     int err = 0;
     cconc__waiter_arm(&w, ctx);
     wait_node_init(&join, &w, NULL, 0);
-    wait_node_init(&call, &w, NULL, HELPER_INDEX);
     lock_take(&p->mu);
     parks = !task_is_done(task);
     if (parks) {
@@ -211,30 +209,7 @@ static int help_await_once(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helpe
     }
     lock_leave(&p->mu);
     if (parks) {
-        err = h ? h->enlist(h, &call) : 0;
-        if (err) {
-            (void)cconc__waiter_withdraw(&w);
-        } else {
-            cconc__waiter_park(&w, true);
-        }
-        if (waiter_kind(&w) != CLAIM_GRANT) {
-            lock_take(&p->mu);
-            if (join.queued) {
-                waitq_remove(&task->joiners, &join);
-            }
-            lock_leave(&p->mu);
-        }
-        if (h && !err) {
-            h->delist(h, &call);
-        }
-        if (waiter_kind(&w) == CLAIM_GRANT) {
-            err = 0;
-        } else if (waiter_kind(&w) == CLAIM_READY) {
-            err = EAGAIN;
-        } else if (!err) {
-            (void)cconc__waiter_error(&w, ctx);
-            err = EINPROGRESS;
-        }
+        err = cconc__helper_await(h, &w, ctx, &p->mu, &task->joiners, &join);
     }
     waiter_disarm(&w);
     return err;

@@ -339,9 +339,10 @@ void cconc__pool_drop(cconc_pool *p, const pool_lost *lost)
     }
 }
 
-int cconc__pool_sleep(cconc_pool *p, waitq *q, waiter *w, wait_node *node, cconc_ctx *ctx)
+int cconc__pool_sleep(cconc_pool *p, cconc_ctx *ctx, helper *h, waitq *q, waiter *w,
+                      wait_node *node)
 {
-    cconc__waiter_park(w, true);
+    int err = cconc__helper_park(h, w);
     if (waiter_kind(w) == CLAIM_GRANT) {
         return 0;
     }
@@ -350,5 +351,8 @@ int cconc__pool_sleep(cconc_pool *p, waitq *q, waiter *w, wait_node *node, cconc
         waitq_remove(q, node);
     }
     lock_leave(&p->mu);
-    return waiter_kind(w) == CLAIM_CLOSE ? EPIPE : cconc__waiter_error(w, ctx);
+    if (waiter_kind(w) == CLAIM_CLOSE) {
+        return EPIPE;
+    }
+    return waiter_kind(w) == CLAIM_SELF ? err : cconc__waiter_error(w, ctx);
 }

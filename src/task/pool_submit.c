@@ -143,12 +143,10 @@ static int pool_queue_up(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper 
 {
     waiter w;
     wait_node node;
-    wait_node call;
     wake_batch batch = WAKE_BATCH_INIT;
     int err;
     cconc__waiter_arm(&w, ctx);
     wait_node_init(&node, &w, task, 0);
-    wait_node_init(&call, &w, NULL, HELPER_INDEX);
     lock_take(&p->mu);
     err = cconc__pool_accept_locked(p, task, NULL, &batch);
     if (err == EAGAIN) {
@@ -157,18 +155,7 @@ static int pool_queue_up(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper 
     lock_leave(&p->mu);
     batch_wake(&batch);
     if (err == EAGAIN) {
-        int alone = h ? h->enlist(h, &call) : 0;
-        if (alone && cconc__waiter_withdraw(&w)) {
-            lock_take(&p->mu);
-            waitq_remove(&p->submitters, &node);
-            lock_leave(&p->mu);
-            err = alone;
-        } else {
-            err = cconc__pool_sleep(p, &p->submitters, &w, &node, ctx);
-        }
-        if (h && !alone) {
-            h->delist(h, &call);
-        }
+        err = cconc__pool_sleep(p, ctx, h, &p->submitters, &w, &node);
     }
     waiter_disarm(&w);
     return err;
