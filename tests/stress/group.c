@@ -50,12 +50,8 @@ static int job_run(cconc_ctx *ctx, void *arg);
 static int start_job(struct round *round, struct support_random *random, struct job *job)
 {
     cconc_ctx_mem mem;
-    cconc_ctx *ctx = NULL;
+    cconc_ctx *ctx = support_random_deadline(random, &mem, 4, 50000);
     int err;
-    if (support_random_below(random, 4) == 0) {
-        int64_t soon_ns = (int64_t)support_random_below(random, 50) * CCONC_US;
-        ctx = cconc_ctx_until(&mem, NULL, cconc_clock_after(soon_ns));
-    }
     if (support_random_below(random, 5) == 0) {
         err = cconc_group_try_go(round->group, job_run, job);
     } else {

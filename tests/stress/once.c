@@ -59,11 +59,7 @@ static void run_to_success(struct support_random *random, struct deed *deed, boo
     int err;
     do {
         cconc_ctx_mem mem;
-        cconc_ctx *ctx = NULL;
-        if (support_random_below(random, 4) == 0) {
-            ctx = cconc_ctx_until(&mem, NULL,
-                                  cconc_clock_after(1 + support_random_below(random, 20000)));
-        }
+        cconc_ctx *ctx = support_random_deadline(random, &mem, 4, 20000);
         err = retried ? cconc_once_run_retry(&deed->once, ctx, act_late, deed)
                       : cconc_once_run(&deed->once, ctx, act, deed);
         SUPPORT_CHECK(err == 0 || (ctx && (err == EINPROGRESS || err == ETIMEDOUT)) ||

@@ -81,12 +81,8 @@ static int submit_record(struct round *round, cconc_ctx *ctx, struct job *job)
 static void start_job(struct round *round, struct support_random *random, struct job *job)
 {
     cconc_ctx_mem mem;
-    cconc_ctx *ctx = NULL;
+    cconc_ctx *ctx = support_random_deadline(random, &mem, 4, 50000);
     int err;
-    if (support_random_below(random, 4) == 0) {
-        int64_t soon_ns = (int64_t)support_random_below(random, 50) * CCONC_US;
-        ctx = cconc_ctx_until(&mem, NULL, cconc_clock_after(soon_ns));
-    }
     switch (support_random_below(random, 6) + (round->tears ? 6 : 0)) {
     case 0:
     case 6:

@@ -33,10 +33,7 @@ static uint64_t seed;
 static int acquire(struct support_random *random, cconc_sem *sem, int64_t n)
 {
     cconc_ctx_mem mem;
-    cconc_ctx *ctx = NULL;
-    if (support_random_below(random, 3) == 0) {
-        ctx = cconc_ctx_until(&mem, NULL, cconc_clock_after(support_random_below(random, 100000)));
-    }
+    cconc_ctx *ctx = support_random_deadline(random, &mem, 3, 100000);
     int err = cconc_sem_acquire(sem, ctx, n);
     SUPPORT_CHECK(err == 0 || (err == ETIMEDOUT && ctx));
     if (err) {

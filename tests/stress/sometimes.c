@@ -34,11 +34,7 @@ static void call(void *arg, size_t index)
     (void)arg;
     while (support_stress_open()) {
         cconc_ctx_mem mem;
-        cconc_ctx *ctx = NULL;
-        if (support_random_below(&random, 4) == 0) {
-            int64_t until_ns = cconc_clock_after(support_random_below(&random, 5000));
-            ctx = cconc_ctx_until(&mem, NULL, until_ns);
-        }
+        cconc_ctx *ctx = support_random_deadline(&random, &mem, 4, 5000);
         int err = cconc_sometimes_do(third, ctx, run, NULL, NULL);
         SUPPORT_CHECK(err == 0 || (ctx && err == ETIMEDOUT));
         mine += err == 0;

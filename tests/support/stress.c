@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <cconc/clock.h>
+
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 
 /* What is left for the last operations and for joining when the box has ended. */
@@ -68,4 +70,13 @@ uint32_t support_random_below(struct support_random *random, uint32_t limit)
 {
     SUPPORT_CHECK(limit > 0);
     return (uint32_t)(((support_random_next(random) >> 32) * limit) >> 32);
+}
+
+cconc_ctx *support_random_deadline(struct support_random *random, cconc_ctx_mem *mem,
+                                   uint32_t one_in, uint32_t below_ns)
+{
+    if (support_random_below(random, one_in) != 0) {
+        return NULL;
+    }
+    return cconc_ctx_until(mem, NULL, cconc_clock_after(support_random_below(random, below_ns)));
 }

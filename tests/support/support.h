@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cconc/ctx.h>
+
 /* Abort with place and text unless condition holds; for any thread. */
 #define SUPPORT_CHECK(condition)                                                                   \
     ((condition) ? (void)0 : support_abort(__FILE__, __LINE__, #condition))
@@ -166,5 +168,9 @@ uint64_t support_random_next(struct support_random *random);
 
 /* A number below limit, which must not be 0. */
 uint32_t support_random_below(struct support_random *random, uint32_t limit);
+
+/* For one wait in so many a context in mem that ends within below_ns, else NULL: no end. */
+cconc_ctx *support_random_deadline(struct support_random *random, cconc_ctx_mem *mem,
+                                   uint32_t one_in, uint32_t below_ns);
 
 #endif

@@ -6,16 +6,12 @@
  * Method    Objects that know whether they live; callbacks that fail, call back, or end the thread.
  * Catches   opool-1 opool-2 opool-3 opool-5, proc-3; check 2 and 6.
  */
-#include "unit.h"
+#include "objpool_help.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-#include <cconc/cconc.h>
-
-#define OBJECTS 64
 
 struct thing {
     atomic_bool lives;
@@ -88,31 +84,6 @@ static cconc_objpool_opts opts_of(struct maker *m)
 static void start(struct maker *m, const cconc_objpool_opts *opts)
 {
     assert_int_equal(cconc_objpool_new(opts, &m->pool), 0);
-}
-
-static void *get(cconc_objpool *pool)
-{
-    void *object = NULL;
-    SUPPORT_CHECK(cconc_objpool_get(pool, &object) == 0);
-    return object;
-}
-
-static void use(cconc_objpool *pool, size_t count)
-{
-    void *objects[OBJECTS];
-    for (size_t i = 0; i < count; i++) {
-        objects[i] = get(pool);
-    }
-    for (size_t i = 0; i < count; i++) {
-        cconc_objpool_put(pool, objects[i]);
-    }
-}
-
-static cconc_objpool_counts counts_of(cconc_objpool *pool)
-{
-    cconc_objpool_counts counts;
-    cconc_objpool_read(pool, &counts);
-    return counts;
 }
 
 static void objpool_new_refuses_what_makes_no_sense(void **state)

@@ -6,14 +6,10 @@
  * Method    Plain buffers, counted after each step; threads that wait at gates, and that end.
  * Catches   opool-1 opool-3 opool-4; invariants I1 I2 of prim/objpool_cache.c.
  */
-#include "unit.h"
+#include "objpool_help.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-#include <cconc/cconc.h>
-
-#define MOST 64
 
 static cconc_objpool *pool_with_cache(uint32_t cache)
 {
@@ -23,25 +19,6 @@ static cconc_objpool *pool_with_cache(uint32_t cache)
     return pool;
 }
 
-/* Have count objects lent at a time, then none. */
-static void use(cconc_objpool *pool, size_t count)
-{
-    void *objects[MOST];
-    for (size_t i = 0; i < count; i++) {
-        SUPPORT_CHECK(cconc_objpool_get(pool, &objects[i]) == 0);
-    }
-    for (size_t i = 0; i < count; i++) {
-        cconc_objpool_put(pool, objects[i]);
-    }
-}
-
-static cconc_objpool_counts counts_of(cconc_objpool *pool)
-{
-    cconc_objpool_counts counts;
-    cconc_objpool_read(pool, &counts);
-    return counts;
-}
-
 static void cache_keeps_no_more_than_it_may(void **state)
 {
     static const uint32_t sizes[] = {1, 2, 3, 0, CCONC_OBJPOOL_MAX_CACHE, CCONC_OBJPOOL_NO_CACHE};
@@ -49,11 +26,11 @@ static void cache_keeps_no_more_than_it_may(void **state)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         cconc_objpool *pool = pool_with_cache(sizes[i]);
         size_t room = sizes[i] == 0 ? 8 : sizes[i] == CCONC_OBJPOOL_NO_CACHE ? 0 : sizes[i];
-        use(pool, MOST);
-        use(pool, MOST);
+        use(pool, OBJECTS);
+        use(pool, OBJECTS);
         cconc_objpool_counts counts = counts_of(pool);
-        assert_int_equal(counts.created, MOST);
-        assert_int_equal(counts.retained, MOST);
+        assert_int_equal(counts.created, OBJECTS);
+        assert_int_equal(counts.retained, OBJECTS);
         assert_int_equal(counts.threads, room > 0);
         assert_true(counts.retained - counts.store_bytes / 16 <= room);
         cconc_objpool_free(pool);
