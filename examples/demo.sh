@@ -23,7 +23,7 @@ install_missing_packages build/packages.log
 
 echo "Building treesum in build/"
 if ! { { [ -f build/build.ninja ] || meson setup build; } &&
-       meson configure build -Dexamples=enabled && ninja -C build examples/treesum; } \
+       meson configure build -Dexamples=auto && ninja -C build examples/treesum; } \
        </dev/null >build/demo.log 2>&1; then
     tail -n 40 build/demo.log >&2
     echo "The build failed; build/demo.log has all of it." >&2

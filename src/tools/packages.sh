@@ -24,8 +24,6 @@ need_build_tools() {
     need libc6-dev has_header stdlib.h
     need pkg-config command -v pkg-config
     need libssl-dev pkg-config --exists libcrypto
-    need libcurl4-openssl-dev pkg-config --exists libcurl
-    need libsqlite3-dev pkg-config --exists sqlite3
     need python3 command -v python3
 }
 
