@@ -133,7 +133,7 @@ int cconc__bucket_take(bucket *b, int64_t time_ns, int32_t n, int64_t until_ns,
     cconc__bucket_settle(&next, time_ns);
     if (b->is_inf) {
         *b = next;
-        *out_taken = (cconc_reservation){.act_ns = next.latest_ns};
+        *out_taken = (cconc_reservation){.act_ns = time_ns};
         return 0;
     }
     want = (uint64_t)n * b->period;
