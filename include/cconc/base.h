@@ -3,6 +3,13 @@
  *
  * Status codes are 0 or a positive errno value; errno itself is neither read nor set. Times are
  * int64_t nanoseconds of the library clock (clock.h); a deadline is absolute, CCONC_NEVER is none.
+ *
+ * Pointers. A context may be NULL: it never ends. free of NULL does nothing. Where else NULL has a
+ * meaning, or a code, the header of the function says so. Everywhere else a pointer that is NULL,
+ * and everywhere one that is not aligned for its type, is misuse, told through the misuse hook
+ * (process.h) in all builds: "sem acquire of NULL", "chan send of a misaligned pointer". What goes
+ * through void pointers, elements and keys, may have any alignment. docs/misuse.md lists what is
+ * told.
  */
 #ifndef CCONC_BASE_H
 #define CCONC_BASE_H
@@ -24,12 +31,14 @@
 #define CCONC_NODISCARD __attribute__((__warn_unused_result__))
 #define CCONC_UNUSED __attribute__((__unused__))
 #define CCONC_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
+#define CCONC_COLD __attribute__((__cold__))
 #define CCONC_HAS_ATOMIC_BUILTINS 1
 #else
 #define CCONC_API
 #define CCONC_NODISCARD
 #define CCONC_UNUSED
 #define CCONC_PRINTF(text, first)
+#define CCONC_COLD
 #endif
 
 /* The deadline that is never reached. */

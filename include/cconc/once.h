@@ -82,11 +82,13 @@ CCONC_API void cconc_once_reset(cconc_once *once, cconc_once_destroy_fn destroy)
 CCONC_API void cconc_once_destroy(cconc_once *once);
 
 #if defined(CCONC_HAS_ATOMIC_BUILTINS) && !defined(CCONC_NO_INLINE)
-/* The same as the function, without the call when the code is there. */
+/* The same as the function, without the call when the code is there. What may be no once at all is
+ * left to the function. */
 static inline int cconc_once_run_inline(cconc_once *once, cconc_ctx *ctx, cconc_task_fn fn,
                                         void *arg)
 {
-    if (__atomic_load_n(&once->state, __ATOMIC_ACQUIRE) == CCONC_ONCE_IS_DONE && fn) {
+    if (once && ((uintptr_t)once & (sizeof(void *) - 1)) == 0 && fn &&
+        __atomic_load_n(&once->state, __ATOMIC_ACQUIRE) == CCONC_ONCE_IS_DONE) {
         return once->code;
     }
     return cconc_once_run(once, ctx, fn, arg);

@@ -32,8 +32,8 @@ typedef void (*cconc_free_fn)(void *memory, void *user);
  * Returns:  0, EINVAL (one is NULL), EBUSY (memory was already taken, or an allocator was set). */
 CCONC_API int cconc_set_allocator(cconc_alloc_fn alloc_fn, cconc_free_fn free_fn, void *user);
 
-/* message tells object, fact and number, without a line end: "chan free with 3 blocked
- * receivers". */
+/* message tells object, fact and number, without a line end: "sem free with 3 waiters".
+ * docs/misuse.md lists all messages. */
 typedef void (*cconc_misuse_fn)(const char *message, void *user);
 
 /* Call hook with user at every misuse that is detected, instead of writing "cconc: message" to

@@ -17,8 +17,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MISUSE_BYTES 200
+#define MISUSE_CALL_BYTES 48
 
 static plat_mutex mu = PLAT_MUTEX_INIT;
 static struct {
@@ -60,6 +62,22 @@ _Noreturn void cconc__misuse_report(const char *format, ...)
         misuse_write(message);
     }
     cconc__os_abort();
+}
+
+/* cconc_chan_try_send is told as "chan try_send". */
+_Noreturn void cconc__misuse_pointer(const char *function, const void *pointer)
+{
+    char call[MISUSE_CALL_BYTES];
+    char *gap;
+    (void)snprintf(call, sizeof(call), "%s", function + strlen("cconc_"));
+    gap = strchr(call, '_');
+    if (gap) {
+        *gap = ' ';
+    }
+    if (!pointer) {
+        cconc__misuse_report("%s of NULL", call);
+    }
+    cconc__misuse_report("%s of a misaligned pointer", call);
 }
 
 _Noreturn void cconc__misuse_broken(const char *fact, const char *file, int line)

@@ -1,8 +1,10 @@
 /* must.h - what must hold: of callers, of ourselves, of the control flow
  * SPDX-License-Identifier: MIT
  *
- * MUST tells of misuse by the caller, in all builds, through the misuse hook. CHECK tells of a
- * broken invariant of our own, in checked builds. NEVER stands where control cannot come.
+ * MUST tells of misuse by the caller, in all builds, through the misuse hook. MUST_POINT and
+ * MUST_ALIGN do so for the pointers that a public function is given: they stand first in it, before
+ * anything is read or locked, and keep the rule of base.h. CHECK tells of a broken invariant of our
+ * own, in checked builds. NEVER stands where control cannot come.
  */
 #ifndef CORE_MUST_H
 #define CORE_MUST_H
@@ -10,7 +12,10 @@
 #include <cconc/base.h>
 
 /* Report misuse through the hook; if that returns, abort. */
-_Noreturn void cconc__misuse_report(const char *format, ...) CCONC_PRINTF(1, 2);
+_Noreturn void cconc__misuse_report(const char *format, ...) CCONC_PRINTF(1, 2) CCONC_COLD;
+
+/* Report that the public function of this name was given pointer, NULL or not aligned. */
+_Noreturn void cconc__misuse_pointer(const char *function, const void *pointer) CCONC_COLD;
 
 /* Report a broken invariant and abort. */
 _Noreturn void cconc__misuse_broken(const char *fact, const char *file, int line);
@@ -19,6 +24,27 @@ _Noreturn void cconc__misuse_broken(const char *fact, const char *file, int line
     do {                                                                                           \
         if (!(fact)) {                                                                             \
             cconc__misuse_report(__VA_ARGS__);                                                     \
+        }                                                                                          \
+    } while (0)
+
+static inline bool must_is_aligned(const void *pointer, size_t alignment)
+{
+    return ((uintptr_t)pointer & (alignment - 1)) == 0;
+}
+
+/* pointer may be NULL, and is aligned for type. */
+#define MUST_ALIGN(pointer, type)                                                                  \
+    do {                                                                                           \
+        if (!must_is_aligned((pointer), _Alignof(type))) {                                         \
+            cconc__misuse_pointer(__func__, (pointer));                                            \
+        }                                                                                          \
+    } while (0)
+
+/* pointer is not NULL, and is aligned for type. */
+#define MUST_POINT(pointer, type)                                                                  \
+    do {                                                                                           \
+        if (!(pointer) || !must_is_aligned((pointer), _Alignof(type))) {                           \
+            cconc__misuse_pointer(__func__, (pointer));                                            \
         }                                                                                          \
     } while (0)
 

@@ -12,6 +12,7 @@
 #include <cconc/version.h>
 
 #include "core/executor.h"
+#include "core/must.h"
 #include "core/quiet.h"
 #include "core/self.h"
 #include "core/sigwatch.h"
@@ -40,6 +41,7 @@ int cconc_set_allocator(cconc_alloc_fn alloc_fn, cconc_free_fn free_fn, void *us
 
 int cconc_set_executor(const cconc_executor_opts *opts)
 {
+    MUST_ALIGN(opts, cconc_executor_opts);
     if (!opts || opts->idle_ns < 0) {
         return EINVAL;
     }
@@ -48,6 +50,7 @@ int cconc_set_executor(const cconc_executor_opts *opts)
 
 void cconc_executor_read(cconc_executor_stats *out_stats)
 {
+    MUST_POINT(out_stats, cconc_executor_stats);
     cconc__executor_read(out_stats);
 }
 
@@ -65,6 +68,7 @@ static bool process_is_service(void)
 
 int cconc_shutdown(cconc_ctx *ctx)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     if (process_is_service()) {
         return EDEADLK;
     }

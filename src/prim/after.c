@@ -20,6 +20,7 @@
 #include "core/clock.h"
 #include "core/executor.h"
 #include "core/lot.h"
+#include "core/must.h"
 #include "core/node.h"
 #include "core/ref.h"
 #include "core/self.h"
@@ -141,6 +142,8 @@ static cconc_after *after_new(cconc_ctx *ctx, cconc_after_fn fn, void *arg)
 
 int cconc_ctx_after_func(cconc_ctx *ctx, cconc_after_fn fn, void *arg, cconc_after **out_after)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_after, cconc_after *);
     cconc_after *after;
     bool ended;
     if (!fn || !out_after || !ctx || ctx->head.kind == NODE_STACK || !ctx->tree) {
@@ -168,6 +171,7 @@ int cconc_ctx_after_func(cconc_ctx *ctx, cconc_after_fn fn, void *arg, cconc_aft
 
 bool cconc_after_stop(cconc_after *after)
 {
+    MUST_POINT(after, cconc_after);
     bool stopped;
     lock_take(&after->ctx->tree->mu);
     stopped = after->hook.node.queued;
@@ -192,6 +196,7 @@ static bool after_is_pending(cconc_after *after)
 
 bool cconc_after_stop_wait(cconc_after *after)
 {
+    MUST_POINT(after, cconc_after);
     if (cconc_after_stop(after)) {
         return true;
     }
@@ -215,6 +220,7 @@ bool cconc_after_stop_wait(cconc_after *after)
 
 void cconc_after_free(cconc_after *after)
 {
+    MUST_ALIGN(after, cconc_after);
     if (after) {
         (void)cconc_after_stop_wait(after);
         after_unref(after);

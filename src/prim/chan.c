@@ -70,6 +70,8 @@ static int chan_make_slots(cconc_chan *ch)
 int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opts,
                         cconc_chan **out_chan)
 {
+    MUST_ALIGN(opts, cconc_chan_opts);
+    MUST_ALIGN(out_chan, cconc_chan *);
     cconc_chan *ch;
     if (!out_chan) {
         return EINVAL;
@@ -110,6 +112,7 @@ undo_chan:
 
 int cconc_chan_new(size_t elem_size, size_t cap, cconc_chan **out_chan)
 {
+    MUST_ALIGN(out_chan, cconc_chan *);
     return cconc_chan_new_opts(elem_size, cap, NULL, out_chan);
 }
 
@@ -128,6 +131,7 @@ static void chan_drop_all(cconc_chan *ch)
 
 void cconc_chan_free(cconc_chan *ch)
 {
+    MUST_ALIGN(ch, cconc_chan);
     size_t senders;
     size_t receivers;
     if (!ch) {
@@ -157,9 +161,9 @@ static void chan_close_side_locked(cconc_chan *ch, chan_dir dir, wake_batch *bat
 
 int cconc_chan_close(cconc_chan *ch)
 {
+    MUST_POINT(ch, cconc_chan);
     wake_batch batch = WAKE_BATCH_INIT;
     bool was_closed;
-    MUST(ch != NULL, "chan close of NULL");
     lock_take(&ch->mu);
     if (ch->cap == 0) {
         cconc__chan_unseat_locked(ch); /* and nobody sits down again */
@@ -328,6 +332,8 @@ static bool chan_elem_is_missing(const cconc_chan *ch, const void *elem)
 
 int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, const void *elem)
 {
+    MUST_ALIGN(ch, cconc_chan);
+    MUST_ALIGN(ctx, cconc_ctx);
     if (chan_elem_is_missing(ch, elem)) {
         return EINVAL;
     }
@@ -336,11 +342,14 @@ int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, const void *elem)
 
 int cconc_chan_recv(cconc_chan *ch, cconc_ctx *ctx, void *out_elem)
 {
+    MUST_ALIGN(ch, cconc_chan);
+    MUST_ALIGN(ctx, cconc_ctx);
     return chan_move(ch, CHAN_RECV, ctx, out_elem);
 }
 
 int cconc_chan_try_send(cconc_chan *ch, const void *elem)
 {
+    MUST_ALIGN(ch, cconc_chan);
     if (chan_elem_is_missing(ch, elem)) {
         return EINVAL;
     }
@@ -349,12 +358,16 @@ int cconc_chan_try_send(cconc_chan *ch, const void *elem)
 
 int cconc_chan_try_recv(cconc_chan *ch, void *out_elem)
 {
+    MUST_ALIGN(ch, cconc_chan);
     return ch ? chan_attempt(ch, CHAN_RECV, out_elem) : EAGAIN;
 }
 
 int cconc_chan_send_n(cconc_chan *ch, cconc_ctx *ctx, const void *elems, size_t count,
                       size_t *out_count)
 {
+    MUST_ALIGN(ch, cconc_chan);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_count, size_t);
     const unsigned char *from = elems;
     size_t done = 0;
     int err = count > 0 && chan_elem_is_missing(ch, elems) ? EINVAL : 0;
@@ -374,6 +387,9 @@ int cconc_chan_send_n(cconc_chan *ch, cconc_ctx *ctx, const void *elems, size_t 
 int cconc_chan_recv_n(cconc_chan *ch, cconc_ctx *ctx, void *out_elems, size_t count,
                       size_t *out_count)
 {
+    MUST_ALIGN(ch, cconc_chan);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_count, size_t);
     unsigned char *to = out_elems;
     size_t done = 0;
     int err = count > 0 ? cconc_chan_recv(ch, ctx, to) : 0;
@@ -391,6 +407,7 @@ int cconc_chan_recv_n(cconc_chan *ch, cconc_ctx *ctx, void *out_elems, size_t co
 
 size_t cconc_chan_len(const cconc_chan *ch)
 {
+    MUST_ALIGN(ch, cconc_chan);
     size_t tail;
     size_t head;
     size_t again;
@@ -415,11 +432,15 @@ size_t cconc_chan_len(const cconc_chan *ch)
 
 size_t cconc_chan_cap(const cconc_chan *ch)
 {
+    MUST_ALIGN(ch, cconc_chan);
     return ch ? ch->cap : 0;
 }
 
 void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receivers)
 {
+    MUST_ALIGN(ch, cconc_chan);
+    MUST_ALIGN(out_senders, size_t);
+    MUST_ALIGN(out_receivers, size_t);
     size_t senders = 0;
     size_t receivers = 0;
     if (ch) {

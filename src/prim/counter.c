@@ -74,6 +74,8 @@ static uint32_t counter_mask(const cconc_counter_opts *opts)
 
 int cconc_counter_new(const cconc_counter_opts *opts, cconc_counter **out_counter)
 {
+    MUST_ALIGN(opts, cconc_counter_opts);
+    MUST_ALIGN(out_counter, cconc_counter *);
     uint32_t mask;
     cconc_counter *counter;
     uintptr_t end;
@@ -167,6 +169,7 @@ static bool counter_is_small(int64_t number, int64_t bound)
 
 void cconc_counter_add(cconc_counter *counter, int64_t delta)
 {
+    MUST_POINT(counter, cconc_counter);
     if (COUNTER_IS_WIDE) {
         if (counter->keeps_high) {
             counter_add_high(counter, delta);
@@ -183,6 +186,7 @@ void cconc_counter_add(cconc_counter *counter, int64_t delta)
 
 int64_t cconc_counter_get(const cconc_counter *counter)
 {
+    MUST_POINT(counter, cconc_counter);
     cconc_counter *counted = (cconc_counter *)(uintptr_t)counter;
     uint64_t sum;
     if (COUNTER_IS_WIDE) {
@@ -196,6 +200,7 @@ int64_t cconc_counter_get(const cconc_counter *counter)
 
 int64_t cconc_counter_take(cconc_counter *counter)
 {
+    MUST_POINT(counter, cconc_counter);
     uint64_t sum;
     if (COUNTER_IS_WIDE) {
         return (int64_t)counter_empty_cells(counter);
@@ -209,6 +214,7 @@ int64_t cconc_counter_take(cconc_counter *counter)
 
 int64_t cconc_counter_high(const cconc_counter *counter)
 {
+    MUST_POINT(counter, cconc_counter);
     cconc_counter *counted = (cconc_counter *)(uintptr_t)counter;
     int64_t high;
     MUST(counter->keeps_high, "counter high of one of %u cells that does not keep it",
@@ -224,6 +230,7 @@ int64_t cconc_counter_high(const cconc_counter *counter)
 
 void cconc_counter_free(cconc_counter *counter)
 {
+    MUST_ALIGN(counter, cconc_counter);
     if (counter) {
         cconc__lock_destroy(&counter->mu);
         cconc__alloc_free(counter);

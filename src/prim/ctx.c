@@ -57,6 +57,8 @@ static cconc_ctx *ctx_alloc(size_t size, cconc_ctx *parent, node_kind kind)
 
 int cconc_ctx_with_cancel(cconc_ctx *parent, cconc_ctx **out_ctx)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(out_ctx, cconc_ctx *);
     cconc_ctx *ctx;
     if (!out_ctx || !ctx_may_have_children(parent)) {
         return EINVAL;
@@ -133,6 +135,8 @@ static int ctx_with_deadline(cconc_ctx *parent, int64_t deadline_ns, node_cause 
 
 int cconc_ctx_with_deadline(cconc_ctx *parent, int64_t deadline_ns, cconc_ctx **out_ctx)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(out_ctx, cconc_ctx *);
     if (!out_ctx || !ctx_may_have_children(parent)) {
         return EINVAL;
     }
@@ -141,12 +145,16 @@ int cconc_ctx_with_deadline(cconc_ctx *parent, int64_t deadline_ns, cconc_ctx **
 
 int cconc_ctx_with_timeout(cconc_ctx *parent, int64_t timeout_ns, cconc_ctx **out_ctx)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(out_ctx, cconc_ctx *);
     return cconc_ctx_with_deadline(parent, plat_clock_add(plat_clock_now(), timeout_ns), out_ctx);
 }
 
 int cconc_ctx_with_deadline_cause(cconc_ctx *parent, int64_t deadline_ns, int code,
                                   const char *message, cconc_ctx **out_ctx)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(out_ctx, cconc_ctx *);
     node_cause *cause;
     int err;
     if (!out_ctx || code == 0 || !ctx_may_have_children(parent)) {
@@ -166,6 +174,8 @@ int cconc_ctx_with_deadline_cause(cconc_ctx *parent, int64_t deadline_ns, int co
 int cconc_ctx_with_timeout_cause(cconc_ctx *parent, int64_t timeout_ns, int code,
                                  const char *message, cconc_ctx **out_ctx)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(out_ctx, cconc_ctx *);
     return cconc_ctx_with_deadline_cause(parent, plat_clock_add(plat_clock_now(), timeout_ns), code,
                                          message, out_ctx);
 }
@@ -173,6 +183,8 @@ int cconc_ctx_with_timeout_cause(cconc_ctx *parent, int64_t timeout_ns, int code
 int cconc_ctx_with_value(cconc_ctx *parent, const void *key, void *value,
                          cconc_value_destroy_fn destroy, cconc_ctx **out_ctx)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(out_ctx, cconc_ctx *);
     node_value *binding;
     if (!out_ctx || !key || !ctx_may_have_children(parent)) {
         return EINVAL;
@@ -191,6 +203,8 @@ int cconc_ctx_with_value(cconc_ctx *parent, const void *key, void *value,
 
 int cconc_ctx_without_cancel(cconc_ctx *parent, cconc_ctx **out_ctx)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(out_ctx, cconc_ctx *);
     cconc_ctx *ctx;
     if (!out_ctx || !ctx_may_have_children(parent)) {
         return EINVAL;
@@ -205,6 +219,8 @@ int cconc_ctx_without_cancel(cconc_ctx *parent, cconc_ctx **out_ctx)
 
 cconc_ctx *cconc_ctx_until(cconc_ctx_mem *mem, cconc_ctx *parent, int64_t deadline_ns)
 {
+    MUST_POINT(mem, cconc_ctx_mem);
+    MUST_ALIGN(parent, cconc_ctx);
     node_head *head = (node_head *)(void *)mem;
     int64_t outer_ns = cconc__node_deadline(parent);
     atom_init(&head->state, NODE_ASK);
@@ -221,6 +237,7 @@ static bool ctx_is_cancellable(const cconc_ctx *ctx)
 
 void cconc_ctx_cancel(cconc_ctx *ctx)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     MUST(ctx_is_cancellable(ctx), "ctx cancel of a context that cannot be cancelled");
     cconc__node_end(ctx, ECANCELED, 0, NULL);
     cconc__ctx_signal_leave(ctx);
@@ -228,6 +245,7 @@ void cconc_ctx_cancel(cconc_ctx *ctx)
 
 void cconc_ctx_cancel_cause(cconc_ctx *ctx, int code, const char *format, ...)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     char message[CCONC_CTX_MAX_MESSAGE + 1] = "";
     node_cause *cause = NULL;
     MUST(ctx_is_cancellable(ctx), "ctx cancel of a context that cannot be cancelled");
@@ -246,6 +264,7 @@ void cconc_ctx_cancel_cause(cconc_ctx *ctx, int code, const char *format, ...)
 
 int(cconc_ctx_err)(const cconc_ctx *ctx)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     return cconc__node_err((cconc_ctx *)(uintptr_t)ctx);
 }
 
@@ -257,6 +276,8 @@ static const cconc_ctx *ctx_cause_teller(const cconc_ctx *ctx)
 
 int cconc_ctx_cause(const cconc_ctx *ctx, const char **out_message)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_message, char *);
     int code = (cconc_ctx_err)(ctx);
     const cconc_ctx *teller;
     const char *message = NULL;
@@ -278,11 +299,13 @@ int cconc_ctx_cause(const cconc_ctx *ctx, const char **out_message)
 
 int64_t cconc_ctx_deadline(const cconc_ctx *ctx)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     return cconc__node_deadline(ctx);
 }
 
 void *cconc_ctx_value(const cconc_ctx *ctx, const void *key)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     while (ctx && ctx->head.kind == NODE_STACK) {
         ctx = ctx->head.parent;
     }
@@ -299,6 +322,7 @@ void *cconc_ctx_value(const cconc_ctx *ctx, const void *key)
 
 cconc_ctx *cconc_ctx_ref(cconc_ctx *ctx)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     if (ctx && ctx->head.kind != NODE_BACKGROUND && ctx->head.kind != NODE_STACK) {
         ref_get(&ctx->handles);
     }
@@ -307,6 +331,7 @@ cconc_ctx *cconc_ctx_ref(cconc_ctx *ctx)
 
 void cconc_ctx_free(cconc_ctx *ctx)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     if (!ctx || ctx->head.kind == NODE_BACKGROUND || ctx->head.kind == NODE_STACK) {
         return;
     }

@@ -14,6 +14,7 @@
  *             the lock: a signal handler may have interrupted the thread that holds it. */
 #include <cconc/ctx.h>
 
+#include "core/must.h"
 #include "core/node.h"
 #include "plat/alloc.h"
 #include "plat/fd.h"
@@ -80,6 +81,8 @@ static int descriptor_new(ctx_descriptor **out_fresh)
 
 int cconc_ctx_fd(cconc_ctx *ctx, int *out_fd)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_fd, int);
     ctx_descriptor *found;
     ctx_descriptor *fresh;
     int err;

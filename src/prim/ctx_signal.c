@@ -11,6 +11,7 @@
  * Rejected    A handler of the user's choice: it runs where nothing is allowed. */
 #include <cconc/ctx.h>
 
+#include "core/must.h"
 #include "core/node.h"
 #include "core/sigwatch.h"
 #include "plat/alloc.h"
@@ -66,6 +67,9 @@ static ctx_signals *signals_alloc(cconc_ctx *parent)
 int cconc_ctx_with_signals(cconc_ctx *parent, const int *signals, size_t count, uint32_t flags,
                            cconc_ctx **out_ctx)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(signals, int);
+    MUST_ALIGN(out_ctx, cconc_ctx *);
     ctx_signals *made;
     uint64_t numbers;
     int err;
@@ -104,6 +108,7 @@ void cconc__ctx_signal_leave(cconc_ctx *ctx)
 
 int cconc_ctx_signal(const cconc_ctx *ctx)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     const ctx_signals *made;
     if (!ctx || ctx->head.kind != NODE_SIGNAL) {
         return 0;

@@ -10,6 +10,7 @@
  * Rejected    A condition variable in the context: cancelling would wake a herd. */
 #include <cconc/ctx.h>
 
+#include "core/must.h"
 #include "core/node.h"
 #include "core/waitable.h"
 #include "core/waiter.h"
@@ -47,6 +48,8 @@ static int ctx_wait_once(cconc_ctx *target, cconc_ctx *source, cconc_ctx *ctx)
 
 int cconc_ctx_wait(cconc_ctx *target, cconc_ctx *ctx)
 {
+    MUST_ALIGN(target, cconc_ctx);
+    MUST_ALIGN(ctx, cconc_ctx);
     cconc_ctx *source = cconc__node_source(target);
     int err = 0;
     if (!cconc__node_can_end(target) && !cconc__node_can_end(ctx)) {
@@ -70,6 +73,7 @@ int cconc_ctx_wait(cconc_ctx *target, cconc_ctx *ctx)
 
 int cconc_ctx_sleep(cconc_ctx *ctx, int64_t duration_ns)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     int64_t until_ns = plat_clock_add(plat_clock_now(), duration_ns);
     int err = cconc__node_err(ctx);
     if (until_ns == PLAT_NEVER && !cconc__node_can_end(ctx)) {

@@ -12,6 +12,7 @@
  * Rejected    A record a caller, made before the look: joiners, the many, need none. */
 #include "prim/flight.h"
 
+#include "core/must.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
 #include "plat/thread.h"
@@ -361,6 +362,9 @@ int cconc_flight_do(cconc_flight *set, cconc_ctx *ctx, const void *key, size_t k
                     cconc_flight_fn fn, void *arg, cconc_flight_drop_fn drop,
                     cconc_flight_result **out_result)
 {
+    MUST_ALIGN(set, cconc_flight);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_result, cconc_flight_result *);
     flight_work work = {fn, arg, drop};
     flight_edge edge = {.to = NULL};
     boarding b;
@@ -387,6 +391,9 @@ int cconc_flight_do_async(cconc_flight *set, cconc_ctx *ctx, const void *key, si
                           cconc_flight_fn fn, void *arg, cconc_flight_drop_fn drop,
                           cconc_flight_call **out_call)
 {
+    MUST_ALIGN(set, cconc_flight);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_call, cconc_flight_call *);
     flight_work work = {fn, arg, drop};
     cconc_flight_call *call = NULL;
     boarding b = {.is_first = false};
@@ -445,6 +452,7 @@ static bool forget(cconc_flight *set, const void *key, size_t key_len, bool if_s
 
 void cconc_flight_forget(cconc_flight *set, const void *key, size_t key_len)
 {
+    MUST_POINT(set, cconc_flight);
     if (key_is_right(key, key_len)) {
         (void)forget(set, key, key_len, true);
     }
@@ -452,6 +460,7 @@ void cconc_flight_forget(cconc_flight *set, const void *key, size_t key_len)
 
 bool cconc_flight_forget_unshared(cconc_flight *set, const void *key, size_t key_len)
 {
+    MUST_POINT(set, cconc_flight);
     return !key_is_right(key, key_len) || forget(set, key, key_len, false);
 }
 
@@ -459,27 +468,32 @@ bool cconc_flight_forget_unshared(cconc_flight *set, const void *key, size_t key
 
 void *cconc_flight_result_value(const cconc_flight_result *result)
 {
+    MUST_POINT(result, cconc_flight_result);
     return result->value;
 }
 
 bool cconc_flight_result_is_shared(const cconc_flight_result *result)
 {
+    MUST_POINT(result, cconc_flight_result);
     return atom_load_rlx(&result->joined) > 1; /* rlx: a count, nothing behind it */
 }
 
 uint32_t cconc_flight_result_sharers(const cconc_flight_result *result)
 {
+    MUST_POINT(result, cconc_flight_result);
     return atom_load_rlx(&result->given); /* rlx: a count, nothing behind it */
 }
 
 cconc_flight_result *cconc_flight_result_ref(cconc_flight_result *result)
 {
+    MUST_POINT(result, cconc_flight_result);
     ref_get(&result->refs);
     return result;
 }
 
 void cconc_flight_result_unref(cconc_flight_result *result)
 {
+    MUST_ALIGN(result, cconc_flight_result);
     if (result) {
         cconc__flight_unref(result);
     }

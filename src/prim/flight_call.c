@@ -86,6 +86,7 @@ static void call_enter(cconc_flight_call *call)
 
 void cconc_flight_leave(cconc_flight_call *call)
 {
+    MUST_ALIGN(call, cconc_flight_call);
     flight *one;
     if (call) {
         call_enter(call);
@@ -97,6 +98,9 @@ void cconc_flight_leave(cconc_flight_call *call)
 
 int cconc_flight_wait(cconc_flight_call *call, cconc_ctx *ctx, cconc_flight_result **out_result)
 {
+    MUST_ALIGN(call, cconc_flight_call);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_result, cconc_flight_result *);
     flight_edge edge = {.to = NULL};
     int err;
     if (!call) {
@@ -261,6 +265,8 @@ static bool call_may_follow(const cconc_ctx *ctx)
 
 int cconc_flight_then(cconc_flight_call *call, cconc_ctx *ctx, cconc_flight_done_fn fn, void *arg)
 {
+    MUST_ALIGN(call, cconc_flight_call);
+    MUST_ALIGN(ctx, cconc_ctx);
     if (!call || !fn || !call_may_follow(ctx)) {
         return EINVAL;
     }
@@ -272,6 +278,9 @@ int cconc_flight_then(cconc_flight_call *call, cconc_ctx *ctx, cconc_flight_done
 
 int cconc_flight_send(cconc_flight_call *call, cconc_ctx *ctx, cconc_chan *chan, void *tag)
 {
+    MUST_ALIGN(call, cconc_flight_call);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(chan, void *);
     if (!call || !chan || !call_may_follow(ctx)) {
         return EINVAL;
     }

@@ -352,6 +352,8 @@ static uint32_t set_shard_count(void)
 
 int cconc_flight_new(const cconc_flight_opts *opts, cconc_flight **out_set)
 {
+    MUST_ALIGN(opts, cconc_flight_opts);
+    MUST_ALIGN(out_set, cconc_flight *);
     static const cconc_flight_opts defaults;
     uint32_t count = set_shard_count();
     cconc_flight *set;
@@ -408,6 +410,8 @@ static void shard_close(flight_shard *shard)
 
 void cconc_flight_read(cconc_flight *set, cconc_flight_counts *out_counts)
 {
+    MUST_POINT(set, cconc_flight);
+    MUST_POINT(out_counts, cconc_flight_counts);
     *out_counts = (cconc_flight_counts){0};
     for (uint32_t i = 0; i < set->shard_count; i++) {
         flight_shard *shard = &set->shards[i];
@@ -423,6 +427,7 @@ void cconc_flight_read(cconc_flight *set, cconc_flight_counts *out_counts)
 
 void cconc_flight_free(cconc_flight *set)
 {
+    MUST_ALIGN(set, cconc_flight);
     cconc_flight_counts counts;
     uint32_t count;
     if (!set) {

@@ -184,6 +184,7 @@ static int64_t limiter_time_locked(cconc_limiter *l, const int64_t *time_ns)
 
 int cconc_limiter_new(double rate, int32_t burst, cconc_limiter **out_limiter)
 {
+    MUST_ALIGN(out_limiter, cconc_limiter *);
     cconc_limiter *l;
     bucket b;
     if (!out_limiter || cconc__bucket_init(&b, rate, burst) != 0) {
@@ -225,6 +226,7 @@ static int limiter_allow(cconc_limiter *l, const int64_t *time_ns, int32_t n)
 
 int cconc_limiter_allow(cconc_limiter *limiter, int32_t n)
 {
+    MUST_POINT(limiter, cconc_limiter);
     lim_look look = n < 0 ? LOOK_SLOW : cconc__limiter_quick(limiter, (size_t)n);
     if (look == LOOK_SLOW) {
         return limiter_allow(limiter, NULL, n);
@@ -234,6 +236,7 @@ int cconc_limiter_allow(cconc_limiter *limiter, int32_t n)
 
 int cconc_limiter_allow_at(cconc_limiter *limiter, int64_t time_ns, int32_t n)
 {
+    MUST_POINT(limiter, cconc_limiter);
     return limiter_allow(limiter, &time_ns, n);
 }
 
@@ -260,22 +263,28 @@ static int limiter_reserve(cconc_limiter *l, const int64_t *time_ns, int32_t n,
 int cconc_limiter_reserve(cconc_limiter *limiter, int32_t n, int64_t max_wait_ns,
                           cconc_reservation *out_reservation)
 {
+    MUST_POINT(limiter, cconc_limiter);
+    MUST_ALIGN(out_reservation, cconc_reservation);
     return limiter_reserve(limiter, NULL, n, max_wait_ns, out_reservation);
 }
 
 int cconc_limiter_reserve_at(cconc_limiter *limiter, int64_t time_ns, int32_t n,
                              int64_t max_wait_ns, cconc_reservation *out_reservation)
 {
+    MUST_POINT(limiter, cconc_limiter);
+    MUST_ALIGN(out_reservation, cconc_reservation);
     return limiter_reserve(limiter, &time_ns, n, max_wait_ns, out_reservation);
 }
 
 int64_t cconc_reservation_time(const cconc_reservation *reservation)
 {
+    MUST_POINT(reservation, cconc_reservation);
     return reservation->act_ns;
 }
 
 int64_t cconc_reservation_delay_from(const cconc_reservation *reservation, int64_t time_ns)
 {
+    MUST_POINT(reservation, cconc_reservation);
     int64_t act_ns = reservation->act_ns;
     if (act_ns == PLAT_NEVER) {
         return PLAT_NEVER;
@@ -288,6 +297,7 @@ int64_t cconc_reservation_delay_from(const cconc_reservation *reservation, int64
 
 int64_t cconc_reservation_delay(const cconc_reservation *reservation)
 {
+    MUST_POINT(reservation, cconc_reservation);
     return cconc_reservation_delay_from(reservation, plat_clock_now());
 }
 
@@ -301,12 +311,16 @@ static void limiter_cancel(cconc_limiter *l, const int64_t *time_ns, cconc_reser
 
 void cconc_limiter_cancel(cconc_limiter *limiter, cconc_reservation *reservation)
 {
+    MUST_POINT(limiter, cconc_limiter);
+    MUST_POINT(reservation, cconc_reservation);
     limiter_cancel(limiter, NULL, reservation);
 }
 
 void cconc_limiter_cancel_at(cconc_limiter *limiter, int64_t time_ns,
                              cconc_reservation *reservation)
 {
+    MUST_POINT(limiter, cconc_limiter);
+    MUST_POINT(reservation, cconc_reservation);
     limiter_cancel(limiter, &time_ns, reservation);
 }
 
@@ -322,11 +336,13 @@ static int limiter_set_rate(cconc_limiter *l, const int64_t *time_ns, double rat
 
 int cconc_limiter_set_rate(cconc_limiter *limiter, double rate)
 {
+    MUST_POINT(limiter, cconc_limiter);
     return limiter_set_rate(limiter, NULL, rate);
 }
 
 int cconc_limiter_set_rate_at(cconc_limiter *limiter, int64_t time_ns, double rate)
 {
+    MUST_POINT(limiter, cconc_limiter);
     return limiter_set_rate(limiter, &time_ns, rate);
 }
 
@@ -343,16 +359,19 @@ static int limiter_set_burst(cconc_limiter *l, const int64_t *time_ns, int32_t b
 
 int cconc_limiter_set_burst(cconc_limiter *limiter, int32_t burst)
 {
+    MUST_POINT(limiter, cconc_limiter);
     return limiter_set_burst(limiter, NULL, burst);
 }
 
 int cconc_limiter_set_burst_at(cconc_limiter *limiter, int64_t time_ns, int32_t burst)
 {
+    MUST_POINT(limiter, cconc_limiter);
     return limiter_set_burst(limiter, &time_ns, burst);
 }
 
 double cconc_limiter_rate(const cconc_limiter *limiter)
 {
+    MUST_POINT(limiter, cconc_limiter);
     cconc_limiter *l = (cconc_limiter *)(uintptr_t)limiter;
     double rate;
     lock_take(&l->mu);
@@ -363,6 +382,7 @@ double cconc_limiter_rate(const cconc_limiter *limiter)
 
 int32_t cconc_limiter_burst(const cconc_limiter *limiter)
 {
+    MUST_POINT(limiter, cconc_limiter);
     return (int32_t)atom_load_rlx(&limiter->burst); /* rlx: a hint */
 }
 
@@ -383,16 +403,19 @@ static double limiter_tokens(const cconc_limiter *limiter, const int64_t *time_n
 
 double cconc_limiter_tokens(const cconc_limiter *limiter)
 {
+    MUST_POINT(limiter, cconc_limiter);
     return limiter_tokens(limiter, NULL);
 }
 
 double cconc_limiter_tokens_at(const cconc_limiter *limiter, int64_t time_ns)
 {
+    MUST_POINT(limiter, cconc_limiter);
     return limiter_tokens(limiter, &time_ns);
 }
 
 void cconc_limiter_free(cconc_limiter *limiter)
 {
+    MUST_ALIGN(limiter, cconc_limiter);
     if (limiter) {
         size_t waiters = cconc_limiter_waiters(limiter);
         MUST(waiters == 0, "limiter free with %zu waiters", waiters);

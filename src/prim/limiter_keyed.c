@@ -317,6 +317,7 @@ static void keyed_free(cconc_limiter_keyed *set, size_t count)
 int cconc_limiter_keyed_new(double rate, int32_t burst, size_t max_keys,
                             cconc_limiter_keyed **out_limiter)
 {
+    MUST_ALIGN(out_limiter, cconc_limiter_keyed *);
     cconc_limiter_keyed *set;
     size_t part_count = max_keys < KEYED_PARTED ? 1 : KEYED_PARTS;
     bucket pace;
@@ -346,12 +347,14 @@ int cconc_limiter_keyed_new(double rate, int32_t burst, size_t max_keys,
 int cconc_limiter_keyed_allow(cconc_limiter_keyed *limiter, const void *key, size_t key_len,
                               int32_t n)
 {
+    MUST_POINT(limiter, cconc_limiter_keyed);
     return keyed_allow(limiter, NULL, key, key_len, n);
 }
 
 int cconc_limiter_keyed_allow_at(cconc_limiter_keyed *limiter, int64_t time_ns, const void *key,
                                  size_t key_len, int32_t n)
 {
+    MUST_POINT(limiter, cconc_limiter_keyed);
     return keyed_allow(limiter, &time_ns, key, key_len, n);
 }
 
@@ -373,6 +376,8 @@ static void keyed_give_back(cconc_limiter_keyed *set, const keyed_name *name,
 int cconc_limiter_keyed_wait(cconc_limiter_keyed *limiter, cconc_ctx *ctx, const void *key,
                              size_t key_len, int32_t n)
 {
+    MUST_POINT(limiter, cconc_limiter_keyed);
+    MUST_ALIGN(ctx, cconc_ctx);
     keyed_request take = {.n = n, .until_ns = cconc__node_deadline(ctx)};
     keyed_name name;
     int err;
@@ -413,6 +418,7 @@ static bucket keyed_look(cconc_limiter_keyed *set, const void *key, size_t key_l
 int64_t cconc_limiter_keyed_delay(cconc_limiter_keyed *limiter, const void *key, size_t key_len,
                                   int32_t n)
 {
+    MUST_POINT(limiter, cconc_limiter_keyed);
     cconc_reservation taken;
     bucket b;
     if (keyed_is_vain(limiter, key, key_len, n)) {
@@ -425,6 +431,7 @@ int64_t cconc_limiter_keyed_delay(cconc_limiter_keyed *limiter, const void *key,
 
 double cconc_limiter_keyed_tokens(cconc_limiter_keyed *limiter, const void *key, size_t key_len)
 {
+    MUST_POINT(limiter, cconc_limiter_keyed);
     bucket b;
     if (!keyed_is_key(key, key_len)) {
         return limiter->pace.is_inf ? CCONC_RATE_INF : limiter->pace.burst;
@@ -435,6 +442,7 @@ double cconc_limiter_keyed_tokens(cconc_limiter_keyed *limiter, const void *key,
 
 void cconc_limiter_keyed_forget(cconc_limiter_keyed *limiter, const void *key, size_t key_len)
 {
+    MUST_POINT(limiter, cconc_limiter_keyed);
     keyed_entry *gone = NULL;
     keyed_entry *entry;
     keyed_name name;
@@ -453,6 +461,7 @@ void cconc_limiter_keyed_forget(cconc_limiter_keyed *limiter, const void *key, s
 
 size_t cconc_limiter_keyed_len(cconc_limiter_keyed *limiter)
 {
+    MUST_POINT(limiter, cconc_limiter_keyed);
     size_t count = 0;
     for (size_t i = 0; i < limiter->part_count; i++) {
         keyed_part *part = &limiter->parts[i];
@@ -465,6 +474,7 @@ size_t cconc_limiter_keyed_len(cconc_limiter_keyed *limiter)
 
 void cconc_limiter_keyed_free(cconc_limiter_keyed *limiter)
 {
+    MUST_ALIGN(limiter, cconc_limiter_keyed);
     if (limiter) {
         keyed_free(limiter, limiter->part_count);
     }

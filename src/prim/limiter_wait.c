@@ -13,6 +13,7 @@
  * Lifetime    Nodes lie on their owners' stacks, who leave under mu.
  * Rejected    A queue of all waits with the first one keeping the time: each of them would be woken
  *             by another thread, which costs more than the sleep it saves. */
+#include "core/must.h"
 #include "core/waiter.h"
 #include "plat/clock.h"
 #include "prim/limiter.h"
@@ -82,6 +83,8 @@ static bool limiter_is_vain(cconc_limiter *l, int32_t n)
 
 int cconc_limiter_wait(cconc_limiter *limiter, cconc_ctx *ctx, int32_t n)
 {
+    MUST_POINT(limiter, cconc_limiter);
+    MUST_ALIGN(ctx, cconc_ctx);
     cconc_reservation taken;
     int err = cconc__node_err(ctx);
     if (n < 0 || err) {
@@ -112,6 +115,7 @@ int cconc_limiter_wait(cconc_limiter *limiter, cconc_ctx *ctx, int32_t n)
 
 size_t cconc_limiter_waiters(const cconc_limiter *limiter)
 {
+    MUST_POINT(limiter, cconc_limiter);
     cconc_limiter *l = (cconc_limiter *)(uintptr_t)limiter;
     size_t count;
     lock_take(&l->mu);

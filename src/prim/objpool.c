@@ -29,7 +29,7 @@ static inline void objpool_enter(cconc_objpool *pool, const char *verb)
 {
 #if defined(CCONC_CHECKED)
     uint32_t calls = atom_add_rlx(&pool->calls, 1); /* rlx: must order nothing that it checks */
-    MUST(!(calls & OBJPOOL_FREED), "objpool %s after %s", verb, "free");
+    MUST(!(calls & OBJPOOL_FREED), "objpool %s after free", verb);
 #else
     (void)pool;
     (void)verb;
@@ -144,6 +144,8 @@ static void objpool_set(cconc_objpool *pool, const cconc_objpool_opts *opts)
 
 int cconc_objpool_new(const cconc_objpool_opts *opts, cconc_objpool **out_pool)
 {
+    MUST_ALIGN(opts, cconc_objpool_opts);
+    MUST_ALIGN(out_pool, cconc_objpool *);
     cconc_objpool *pool;
     int err;
     if (!opts || !out_pool || !objpool_is_valid(opts)) {
@@ -228,6 +230,8 @@ static int objpool_get_slow(cconc_objpool *pool, void **out_object)
 
 int cconc_objpool_get(cconc_objpool *pool, void **out_object)
 {
+    MUST_ALIGN(pool, cconc_objpool);
+    MUST_ALIGN(out_object, void *);
     objpool_cache *cache;
     void *object;
     if (!pool || !out_object) {
@@ -289,7 +293,7 @@ void cconc_objpool_put(cconc_objpool *pool, void *object)
     if (!object) {
         return;
     }
-    MUST(pool, "objpool put of %p to no object pool", object);
+    MUST_POINT(pool, cconc_objpool);
     objpool_enter(pool, "put");
     cache = objpool_cache_recall(pool);
     if (!cache) {
@@ -344,7 +348,7 @@ static void objpool_shrink(cconc_objpool *pool)
 
 void cconc_objpool_trim(cconc_objpool *pool)
 {
-    MUST(pool, "objpool trim of %p", (void *)pool);
+    MUST_POINT(pool, cconc_objpool);
     objpool_enter(pool, "trim");
     objpool_age(pool);
     objpool_exit(pool);
@@ -366,10 +370,11 @@ static void objpool_read_cache_locked(const objpool_cache *cache, cconc_objpool_
 
 void cconc_objpool_read(cconc_objpool *pool, cconc_objpool_counts *out_counts)
 {
+    MUST_POINT(pool, cconc_objpool);
+    MUST_POINT(out_counts, cconc_objpool_counts);
     cconc_objpool_counts counts = {0, 0, 0, 0, 0, 0, 0, {0, 0, 0}};
     size_t puts;
     list_link *at;
-    MUST(pool && out_counts, "objpool read of %p to %p", (void *)pool, (void *)out_counts);
     counts.created = atom_load_rlx(&pool->created);     /* rlx: counter, nothing behind it */
     counts.destroyed = atom_load_rlx(&pool->destroyed); /* rlx: as above */
     lock_take(&pool->mu);
@@ -387,6 +392,7 @@ void cconc_objpool_read(cconc_objpool *pool, cconc_objpool_counts *out_counts)
 
 size_t cconc_objpool_lent(cconc_objpool *pool)
 {
+    MUST_POINT(pool, cconc_objpool);
     cconc_objpool_counts counts;
     cconc_objpool_read(pool, &counts);
     return counts.lent;
@@ -421,6 +427,7 @@ static void objpool_free_caches(cconc_objpool *pool)
 
 void cconc_objpool_free(cconc_objpool *pool)
 {
+    MUST_ALIGN(pool, cconc_objpool);
     int err;
     if (!pool) {
         return;

@@ -62,6 +62,7 @@ static uint32_t once_look(const cconc_once *once)
 
 void cconc_once_init(cconc_once *once)
 {
+    MUST_POINT(once, cconc_once);
     atom_init(once_word(once), ONCE_NEW);
     once->code = 0;
     once->value = NULL;
@@ -220,12 +221,16 @@ static int once_run(once_call *call)
 
 int(cconc_once_run)(cconc_once *once, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
 {
+    MUST_POINT(once, cconc_once);
+    MUST_ALIGN(ctx, cconc_ctx);
     once_call call = {.once = once, .ctx = ctx, .fn = fn, .arg = arg};
     return once_run(&call);
 }
 
 int cconc_once_run_retry(cconc_once *once, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
 {
+    MUST_POINT(once, cconc_once);
+    MUST_ALIGN(ctx, cconc_ctx);
     once_call call = {.once = once, .ctx = ctx, .fn = fn, .arg = arg, .retries = true};
     return once_run(&call);
 }
@@ -242,6 +247,9 @@ static int once_give_value(once_call *call, void **out_value)
 int cconc_once_value(cconc_once *once, cconc_ctx *ctx, cconc_once_value_fn fn, void *arg,
                      void **out_value)
 {
+    MUST_POINT(once, cconc_once);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_value, void *);
     once_call call = {.once = once, .ctx = ctx, .value_fn = fn, .arg = arg};
     return once_give_value(&call, out_value);
 }
@@ -249,22 +257,28 @@ int cconc_once_value(cconc_once *once, cconc_ctx *ctx, cconc_once_value_fn fn, v
 int cconc_once_value_retry(cconc_once *once, cconc_ctx *ctx, cconc_once_value_fn fn, void *arg,
                            void **out_value)
 {
+    MUST_POINT(once, cconc_once);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_value, void *);
     once_call call = {.once = once, .ctx = ctx, .value_fn = fn, .arg = arg, .retries = true};
     return once_give_value(&call, out_value);
 }
 
 bool cconc_once_is_done(const cconc_once *once)
 {
+    MUST_POINT(once, cconc_once);
     return once_look(once) == CCONC_ONCE_IS_DONE;
 }
 
 size_t cconc_once_waiters(const cconc_once *once)
 {
+    MUST_POINT(once, cconc_once);
     return cconc__lot_count(once);
 }
 
 void cconc_once_reset(cconc_once *once, cconc_once_destroy_fn destroy)
 {
+    MUST_POINT(once, cconc_once);
     void *value = once->value;
     MUST(!(once_look(once) & ONCE_RUNNING), "once reset during its run, with %zu waiters",
          cconc_once_waiters(once));
@@ -276,6 +290,7 @@ void cconc_once_reset(cconc_once *once, cconc_once_destroy_fn destroy)
 
 void cconc_once_destroy(cconc_once *once)
 {
+    MUST_POINT(once, cconc_once);
     MUST(!(once_look(once) & ONCE_RUNNING), "once destroy during its run, with %zu waiters",
          cconc_once_waiters(once));
 }

@@ -21,6 +21,7 @@
  *             lock taken where nobody waits (0008). */
 #include <cconc/select.h>
 
+#include "core/must.h"
 #include "core/self.h"
 #include "core/spin.h"
 #include "core/waitable.h"
@@ -45,18 +46,21 @@ typedef struct select_run {
 
 cconc_select_case cconc_select_send(cconc_chan *ch, const void *elem)
 {
+    MUST_ALIGN(ch, void *);
     cconc_select_case made = {CCONC_SELECT_SEND, 0, ch, elem, NULL, 0};
     return made;
 }
 
 cconc_select_case cconc_select_recv(cconc_chan *ch, void *out_elem)
 {
+    MUST_ALIGN(ch, void *);
     cconc_select_case made = {CCONC_SELECT_RECV, 0, ch, NULL, out_elem, 0};
     return made;
 }
 
 cconc_select_case cconc_select_done(cconc_ctx *ctx)
 {
+    MUST_ALIGN(ctx, cconc_ctx);
     cconc_select_case made = {CCONC_SELECT_DONE, 0, ctx, NULL, NULL, 0};
     return made;
 }
@@ -69,12 +73,16 @@ cconc_select_case cconc_select_until(int64_t deadline_ns)
 
 cconc_select_case cconc_select_timer(cconc_timer *t, int64_t *out_due_ns)
 {
+    MUST_ALIGN(t, void *);
+    MUST_ALIGN(out_due_ns, int64_t);
     cconc_select_case made = {CCONC_SELECT_TIMER, 0, t, NULL, out_due_ns, 0};
     return made;
 }
 
 cconc_select_case cconc_select_ticker(cconc_ticker *ticker, int64_t *out_due_ns)
 {
+    MUST_ALIGN(ticker, void *);
+    MUST_ALIGN(out_due_ns, int64_t);
     cconc_select_case made = {CCONC_SELECT_TICKER, 0, ticker, NULL, out_due_ns, 0};
     return made;
 }
@@ -341,6 +349,8 @@ static int select_run_it(select_run *run, const cconc_select_case *cases, uint32
 
 int cconc_select(const cconc_select_case *cases, size_t count, uint32_t flags, size_t *out_index)
 {
+    MUST_ALIGN(cases, cconc_select_case);
+    MUST_ALIGN(out_index, size_t);
     wait_case near_cases[SELECT_NEAR];
     uint16_t near_order[SELECT_NEAR];
     select_run run = {.cases = near_cases, .order = near_order, .count = count};

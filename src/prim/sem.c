@@ -153,6 +153,7 @@ static void sem_leave(cconc_sem *sem)
 
 int cconc_sem_new(int64_t capacity, cconc_sem **out_sem)
 {
+    MUST_ALIGN(out_sem, cconc_sem *);
     cconc_sem *sem;
     if (!out_sem || capacity < 0) {
         return EINVAL;
@@ -195,6 +196,7 @@ static int sem_acquire_slow(cconc_sem *sem, int64_t n, wait_node *node)
 
 int cconc_sem_try_acquire(cconc_sem *sem, int64_t n)
 {
+    MUST_POINT(sem, cconc_sem);
     if (n < 0) {
         return EINVAL;
     }
@@ -247,6 +249,8 @@ static bool sem_is_vain(cconc_sem *sem, int64_t n)
 
 int cconc_sem_acquire(cconc_sem *sem, cconc_ctx *ctx, int64_t n)
 {
+    MUST_POINT(sem, cconc_sem);
+    MUST_ALIGN(ctx, cconc_ctx);
     int err = cconc__node_err(ctx);
     if (n < 0 || err) {
         return sem_is_vain(sem, n) ? EINVAL : err;
@@ -266,6 +270,7 @@ int cconc_sem_acquire(cconc_sem *sem, cconc_ctx *ctx, int64_t n)
 
 void cconc_sem_release(cconc_sem *sem, int64_t n)
 {
+    MUST_POINT(sem, cconc_sem);
     int64_t held;
     if (n >= 0 && sem_quick_release(sem, n)) {
         return;
@@ -282,6 +287,7 @@ void cconc_sem_release(cconc_sem *sem, int64_t n)
 
 int cconc_sem_resize(cconc_sem *sem, int64_t capacity)
 {
+    MUST_POINT(sem, cconc_sem);
     if (capacity < 0) {
         return EINVAL;
     }
@@ -296,6 +302,7 @@ int cconc_sem_resize(cconc_sem *sem, int64_t capacity)
 
 int64_t cconc_sem_available(const cconc_sem *sem)
 {
+    MUST_POINT(sem, cconc_sem);
     cconc_sem *counted = (cconc_sem *)(uintptr_t)sem;
     size_t word;
     int64_t available;
@@ -308,6 +315,7 @@ int64_t cconc_sem_available(const cconc_sem *sem)
 
 int64_t cconc_sem_capacity(const cconc_sem *sem)
 {
+    MUST_POINT(sem, cconc_sem);
     cconc_sem *counted = (cconc_sem *)(uintptr_t)sem;
     int64_t capacity;
     lock_take(&counted->mu);
@@ -318,6 +326,7 @@ int64_t cconc_sem_capacity(const cconc_sem *sem)
 
 size_t cconc_sem_waiters(const cconc_sem *sem)
 {
+    MUST_POINT(sem, cconc_sem);
     cconc_sem *counted = (cconc_sem *)(uintptr_t)sem;
     size_t count;
     lock_take(&counted->mu);
@@ -328,6 +337,7 @@ size_t cconc_sem_waiters(const cconc_sem *sem)
 
 void cconc_sem_free(cconc_sem *sem)
 {
+    MUST_ALIGN(sem, cconc_sem);
     if (sem) {
         size_t waiters = cconc_sem_waiters(sem);
         MUST(waiters == 0, "sem free with %zu waiters", waiters);

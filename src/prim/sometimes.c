@@ -13,6 +13,7 @@
 #include <cconc/sem.h>
 
 #include "core/must.h"
+#include "core/node.h"
 #include "core/self.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
@@ -41,6 +42,8 @@ typedef struct some_run {
 
 int cconc_sometimes_new(const cconc_sometimes_opts *opts, cconc_sometimes **out_sometimes)
 {
+    MUST_ALIGN(opts, cconc_sometimes_opts);
+    MUST_ALIGN(out_sometimes, cconc_sometimes *);
     static const cconc_sometimes_opts once = {0, 0, 0, {0}};
     cconc_sometimes *s;
     opts = opts ? opts : &once;
@@ -91,6 +94,8 @@ static void some_run_function(void *arg)
 int cconc_sometimes_do(cconc_sometimes *sometimes, cconc_ctx *ctx, void (*fn)(void *arg), void *arg,
                        bool *out_ran)
 {
+    MUST_POINT(sometimes, cconc_sometimes);
+    MUST_ALIGN(ctx, cconc_ctx);
     some_run run = {.s = sometimes, .fn = fn, .arg = arg};
     bool runs;
     int err;
@@ -118,6 +123,7 @@ int cconc_sometimes_do(cconc_sometimes *sometimes, cconc_ctx *ctx, void (*fn)(vo
 
 void cconc_sometimes_free(cconc_sometimes *sometimes)
 {
+    MUST_ALIGN(sometimes, cconc_sometimes);
     if (sometimes) {
         size_t waiters = cconc_sem_waiters(sometimes->permit);
         MUST(cconc_sem_available(sometimes->permit) == 1, "sometimes free during a run, with %zu "

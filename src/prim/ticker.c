@@ -15,6 +15,7 @@
 
 #include "core/expiry.h"
 #include "core/must.h"
+#include "core/node.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
 
@@ -60,6 +61,8 @@ static void ticker_received_locked(expiry *e, int64_t now_ns)
 
 int cconc_ticker_new(int64_t period_ns, const cconc_ticker_opts *opts, cconc_ticker **out_ticker)
 {
+    MUST_ALIGN(opts, cconc_ticker_opts);
+    MUST_ALIGN(out_ticker, cconc_ticker *);
     static const cconc_ticker_opts defaults = {0, false, {0}};
     expiry_work work = EXPIRY_WORK_INIT;
     cconc_ticker *ticker;
@@ -95,16 +98,22 @@ int cconc_ticker_new(int64_t period_ns, const cconc_ticker_opts *opts, cconc_tic
 
 int cconc_ticker_wait(cconc_ticker *ticker, cconc_ctx *ctx, int64_t *out_due_ns)
 {
+    MUST_POINT(ticker, cconc_ticker);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_due_ns, int64_t);
     return cconc__expiry_wait(&ticker->e, ctx, out_due_ns);
 }
 
 int cconc_ticker_try_wait(cconc_ticker *ticker, int64_t *out_due_ns)
 {
+    MUST_POINT(ticker, cconc_ticker);
+    MUST_ALIGN(out_due_ns, int64_t);
     return cconc__expiry_try(&ticker->e, out_due_ns);
 }
 
 bool cconc_ticker_stop(cconc_ticker *ticker)
 {
+    MUST_POINT(ticker, cconc_ticker);
     expiry_work work = EXPIRY_WORK_INIT;
     bool was_running;
     cconc__expiry_take(&ticker->e);
@@ -115,6 +124,7 @@ bool cconc_ticker_stop(cconc_ticker *ticker)
 
 int cconc_ticker_reset(cconc_ticker *ticker, int64_t period_ns, bool *out_was_running)
 {
+    MUST_POINT(ticker, cconc_ticker);
     expiry_work work = EXPIRY_WORK_INIT;
     bool was_running;
     if (period_ns < 1 || period_ns < ticker->jitter_ns) {
@@ -134,11 +144,13 @@ int cconc_ticker_reset(cconc_ticker *ticker, int64_t period_ns, bool *out_was_ru
 
 size_t cconc_ticker_waiters(const cconc_ticker *ticker)
 {
+    MUST_POINT(ticker, cconc_ticker);
     return cconc__expiry_waiters((expiry *)(uintptr_t)&ticker->e);
 }
 
 void cconc_ticker_free(cconc_ticker *ticker)
 {
+    MUST_ALIGN(ticker, cconc_ticker);
     if (ticker) {
         size_t waiters = cconc_ticker_waiters(ticker);
         MUST(waiters == 0, "ticker free with %zu waiters", waiters);

@@ -222,21 +222,28 @@ static int timer_new(int64_t delay_ns, cconc_timer_fn fn, void *arg, cconc_timer
 
 int cconc_timer_new(int64_t delay_ns, cconc_timer **out_timer)
 {
+    MUST_ALIGN(out_timer, cconc_timer *);
     return out_timer ? timer_new(delay_ns, NULL, NULL, out_timer) : EINVAL;
 }
 
 int cconc_timer_new_func(int64_t delay_ns, cconc_timer_fn fn, void *arg, cconc_timer **out_timer)
 {
+    MUST_ALIGN(out_timer, cconc_timer *);
     return out_timer && fn ? timer_new(delay_ns, fn, arg, out_timer) : EINVAL;
 }
 
 int cconc_timer_wait(cconc_timer *t, cconc_ctx *ctx, int64_t *out_due_ns)
 {
+    MUST_POINT(t, cconc_timer);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_due_ns, int64_t);
     return t->fn ? EINVAL : cconc__expiry_wait(&t->e, ctx, out_due_ns);
 }
 
 int cconc_timer_try_wait(cconc_timer *t, int64_t *out_due_ns)
 {
+    MUST_POINT(t, cconc_timer);
+    MUST_ALIGN(out_due_ns, int64_t);
     return t->fn ? EINVAL : cconc__expiry_try(&t->e, out_due_ns);
 }
 
@@ -254,12 +261,14 @@ static bool timer_stop(cconc_timer *t, bool *out_is_busy)
 
 bool cconc_timer_stop(cconc_timer *t)
 {
+    MUST_POINT(t, cconc_timer);
     bool is_busy;
     return timer_stop(t, &is_busy);
 }
 
 bool cconc_timer_stop_wait(cconc_timer *t)
 {
+    MUST_POINT(t, cconc_timer);
     bool is_busy;
     bool prevented = timer_stop(t, &is_busy);
     if (is_busy && !self_runs(t)) {
@@ -270,6 +279,7 @@ bool cconc_timer_stop_wait(cconc_timer *t)
 
 bool cconc_timer_reset(cconc_timer *t, int64_t delay_ns)
 {
+    MUST_POINT(t, cconc_timer);
     expiry_work work = EXPIRY_WORK_INIT;
     int64_t due_ns = plat_clock_add(plat_clock_now(), delay_ns);
     bool prevented;
@@ -286,11 +296,13 @@ bool cconc_timer_reset(cconc_timer *t, int64_t delay_ns)
 
 size_t cconc_timer_waiters(const cconc_timer *t)
 {
+    MUST_POINT(t, cconc_timer);
     return cconc__expiry_waiters((expiry *)(uintptr_t)&t->e);
 }
 
 void cconc_timer_free(cconc_timer *t)
 {
+    MUST_ALIGN(t, cconc_timer);
     if (t) {
         size_t waiters = t->fn ? 0 : cconc_timer_waiters(t);
         MUST(waiters == 0, "timer free with %zu waiters", waiters);

@@ -40,16 +40,19 @@ static atom_u32 *wg_word(const cconc_waitgroup *wg)
 
 void cconc_waitgroup_init(cconc_waitgroup *wg)
 {
+    MUST_POINT(wg, cconc_waitgroup);
     atom_init(wg_word(wg), 0);
 }
 
 uint32_t cconc_waitgroup_count(const cconc_waitgroup *wg)
 {
+    MUST_POINT(wg, cconc_waitgroup);
     return atom_load_rlx(wg_word(wg)) / WG_ONE; /* rlx: a hint */
 }
 
 size_t cconc_waitgroup_waiters(const cconc_waitgroup *wg)
 {
+    MUST_POINT(wg, cconc_waitgroup);
     return cconc__lot_count(wg);
 }
 
@@ -83,6 +86,7 @@ static bool wg_end_round(cconc_waitgroup *wg, uint32_t word)
 
 void cconc_waitgroup_add(cconc_waitgroup *wg, int32_t delta)
 {
+    MUST_POINT(wg, cconc_waitgroup);
     uint32_t word = atom_load_rlx(wg_word(wg)); /* rlx: the swap below decides */
     for (;;) {
         int64_t sum = wg_sum(word, delta);
@@ -100,6 +104,7 @@ void cconc_waitgroup_add(cconc_waitgroup *wg, int32_t delta)
 
 void cconc_waitgroup_done(cconc_waitgroup *wg)
 {
+    MUST_POINT(wg, cconc_waitgroup);
     cconc_waitgroup_add(wg, -1);
 }
 
@@ -122,6 +127,8 @@ static bool wg_enqueue(cconc_waitgroup *wg, wait_node *node)
 
 int cconc_waitgroup_wait(cconc_waitgroup *wg, cconc_ctx *ctx)
 {
+    MUST_POINT(wg, cconc_waitgroup);
+    MUST_ALIGN(ctx, cconc_ctx);
     waiter w;
     wait_node node;
     int err;
@@ -172,6 +179,7 @@ static void wg_task_run(exec_task *task)
 
 int cconc_waitgroup_go(cconc_waitgroup *wg, void (*fn)(void *arg), void *arg)
 {
+    MUST_POINT(wg, cconc_waitgroup);
     wg_task *t;
     int err;
     if (!fn) {
@@ -196,6 +204,7 @@ int cconc_waitgroup_go(cconc_waitgroup *wg, void (*fn)(void *arg), void *arg)
 
 void cconc_waitgroup_destroy(cconc_waitgroup *wg)
 {
+    MUST_POINT(wg, cconc_waitgroup);
     size_t waiters = cconc_waitgroup_waiters(wg);
     MUST(waiters == 0, "waitgroup destroy with %zu waiters", waiters);
 }

@@ -45,6 +45,9 @@ static int group_check(const cconc_group_opts *opts, cconc_group **out_group)
 
 int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts, cconc_group **out_group)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(opts, cconc_group_opts);
+    MUST_ALIGN(out_group, cconc_group *);
     static const cconc_group_opts defaults;
     cconc_group *g;
     int err = group_check(opts, out_group);
@@ -93,6 +96,7 @@ undo_group:
 
 cconc_ctx *cconc_group_ctx(cconc_group *group)
 {
+    MUST_POINT(group, cconc_group);
     return group->ctx;
 }
 
@@ -127,6 +131,7 @@ void cconc__group_record(cconc_group *g, int code, const char *message)
 
 int cconc_group_fail(cconc_group *group, int code, const char *format, ...)
 {
+    MUST_POINT(group, cconc_group);
     char message[CCONC_CTX_MAX_MESSAGE + 1] = "";
     self *me = self_peek();
     if (code == 0) {
@@ -206,6 +211,9 @@ static int group_finish(cconc_group *g, const char **out_message)
 
 int cconc_group_wait(cconc_group *group, cconc_ctx *ctx, const char **out_message)
 {
+    MUST_POINT(group, cconc_group);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_message, char *);
     int err;
     if (self_runs(group)) {
         return EDEADLK;
@@ -216,6 +224,8 @@ int cconc_group_wait(cconc_group *group, cconc_ctx *ctx, const char **out_messag
 
 int cconc_group_stop(cconc_group *group, cconc_ctx *ctx)
 {
+    MUST_POINT(group, cconc_group);
+    MUST_ALIGN(ctx, cconc_ctx);
     node_ending ending;
     lock_take(&group->mu);
     group->stopping = true;
@@ -228,6 +238,9 @@ int cconc_group_stop(cconc_group *group, cconc_ctx *ctx)
 uint64_t cconc_group_errors(cconc_group *group, cconc_group_error *out_errors, size_t count,
                             size_t *out_count)
 {
+    MUST_POINT(group, cconc_group);
+    MUST_ALIGN(out_errors, cconc_group_error);
+    MUST_ALIGN(out_count, size_t);
     uint64_t failed;
     size_t copied = 0;
     lock_take(&group->mu);
@@ -246,6 +259,8 @@ uint64_t cconc_group_errors(cconc_group *group, cconc_group_error *out_errors, s
 
 void cconc_group_read(cconc_group *group, cconc_group_counts *out_counts)
 {
+    MUST_POINT(group, cconc_group);
+    MUST_POINT(out_counts, cconc_group_counts);
     *out_counts = (cconc_group_counts){0};
     lock_take(&group->mu);
     out_counts->running = (uint32_t)group->running;
@@ -257,6 +272,7 @@ void cconc_group_read(cconc_group *group, cconc_group_counts *out_counts)
 
 void cconc_group_free(cconc_group *group)
 {
+    MUST_ALIGN(group, cconc_group);
     int64_t running;
     size_t blocked;
     if (!group) {

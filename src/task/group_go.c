@@ -364,16 +364,20 @@ static int group_start(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task
 
 int cconc_group_go(cconc_group *group, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
 {
+    MUST_POINT(group, cconc_group);
+    MUST_ALIGN(ctx, cconc_ctx);
     return group_start(group, ctx, true, fn, arg);
 }
 
 int cconc_group_try_go(cconc_group *group, cconc_task_fn fn, void *arg)
 {
+    MUST_POINT(group, cconc_group);
     return group_start(group, NULL, false, fn, arg);
 }
 
 void cconc_group_set_limit(cconc_group *group, int limit)
 {
+    MUST_POINT(group, cconc_group);
     wake_batch batch = WAKE_BATCH_INIT;
     lock_take(&group->mu);
     group->limit = limit < 0 ? -1 : limit;

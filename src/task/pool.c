@@ -83,6 +83,9 @@ static void pool_init(cconc_pool *p, const cconc_pool_opts *opts)
 
 int cconc_pool_new(cconc_ctx *parent, const cconc_pool_opts *opts, cconc_pool **out_pool)
 {
+    MUST_ALIGN(parent, cconc_ctx);
+    MUST_ALIGN(opts, cconc_pool_opts);
+    MUST_ALIGN(out_pool, cconc_pool *);
     static const cconc_pool_opts defaults;
     cconc_pool *p;
     int err;
@@ -125,6 +128,7 @@ undo_pool:
 
 cconc_ctx *cconc_pool_ctx(cconc_pool *pool)
 {
+    MUST_POINT(pool, cconc_pool);
     return pool->ctx;
 }
 
@@ -132,6 +136,8 @@ cconc_ctx *cconc_pool_ctx(cconc_pool *pool)
 
 int cconc_pool_wait(cconc_pool *pool, cconc_ctx *ctx)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_ALIGN(ctx, cconc_ctx);
     waiter w;
     wait_node node;
     bool waits;
@@ -156,6 +162,7 @@ int cconc_pool_wait(cconc_pool *pool, cconc_ctx *ctx)
 
 int cconc_pool_resize(cconc_pool *pool, int workers)
 {
+    MUST_POINT(pool, cconc_pool);
     wake_batch batch = WAKE_BATCH_INIT;
     bool closed;
     int err;
@@ -268,6 +275,8 @@ static int pool_end(cconc_pool *p, cconc_ctx *ctx)
 
 int cconc_pool_shutdown(cconc_pool *pool, cconc_ctx *ctx, uint32_t mode)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_ALIGN(ctx, cconc_ctx);
     if (mode > CCONC_POOL_CANCEL) {
         return EINVAL;
     }
@@ -280,6 +289,8 @@ int cconc_pool_shutdown(cconc_pool *pool, cconc_ctx *ctx, uint32_t mode)
 
 void cconc_pool_read(cconc_pool *pool, cconc_pool_counts *out_counts)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_POINT(out_counts, cconc_pool_counts);
     lock_take(&pool->mu);
     *out_counts = pool->counts;
     out_counts->workers = pool->active;
@@ -310,6 +321,7 @@ void cconc__pool_unref(cconc_pool *p)
 
 void cconc_pool_free(cconc_pool *pool)
 {
+    MUST_ALIGN(pool, cconc_pool);
     if (!pool) {
         return;
     }

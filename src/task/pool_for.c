@@ -16,6 +16,7 @@
  *             compare-and-swap, and the last chunks are spread evenly. */
 #include "task/pool.h"
 
+#include "core/must.h"
 #include "core/node.h"
 #include "plat/alloc.h"
 
@@ -205,6 +206,8 @@ static bool for_is_refused(cconc_pool *p)
 int cconc_pool_parallel_for(cconc_pool *pool, cconc_ctx *ctx, size_t begin, size_t end,
                             size_t grain, cconc_range_fn fn, void *arg)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_ALIGN(ctx, cconc_ctx);
     for_loop *loop;
     size_t runners;
     int err;

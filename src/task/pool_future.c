@@ -64,9 +64,12 @@ void cconc__pool_future_ended(pool_task *task)
 int cconc_pool_submit_future(cconc_pool *pool, cconc_ctx *ctx, cconc_task_fn fn, void *arg,
                              cconc_future **out_future)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(out_future, cconc_future *);
     cconc_future *future;
     int err;
-    if (!pool || !fn || !out_future) {
+    if (!fn || !out_future) {
         return EINVAL;
     }
     err = cconc__node_err(ctx);
@@ -103,6 +106,8 @@ undo_future:
 
 int cconc_future_wait(cconc_future *future, cconc_ctx *ctx)
 {
+    MUST_POINT(future, cconc_future);
+    MUST_ALIGN(ctx, cconc_ctx);
     int code = 0;
     int err = cconc__pool_await(future->pool, ctx, &future->task, &code);
     return err ? err : code;
@@ -110,6 +115,8 @@ int cconc_future_wait(cconc_future *future, cconc_ctx *ctx)
 
 int cconc_future_try_wait(cconc_future *future, int *out_code)
 {
+    MUST_POINT(future, cconc_future);
+    MUST_POINT(out_code, int);
     if (atom_load_acq(&future->task.state) != TASK_DONE) { /* [pool.1] acq: the end of the task */
         return EAGAIN;
     }
@@ -119,6 +126,7 @@ int cconc_future_try_wait(cconc_future *future, int *out_code)
 
 bool cconc_future_cancel(cconc_future *future)
 {
+    MUST_POINT(future, cconc_future);
     node_ending ending = {WAKE_BATCH_INIT, WAKE_BATCH_INIT};
     cconc_pool *p = future->pool;
     wake_batch batch = WAKE_BATCH_INIT;
@@ -143,6 +151,7 @@ bool cconc_future_cancel(cconc_future *future)
 
 void cconc_future_free(cconc_future *future)
 {
+    MUST_ALIGN(future, cconc_future);
     if (future) {
         future_unref(future);
     }
@@ -150,6 +159,9 @@ void cconc_future_free(cconc_future *future)
 
 int cconc_pool_join(cconc_pool *pool, cconc_ctx *ctx, cconc_pool_task *task)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_POINT(task, cconc_pool_task);
     int code = 0;
     pool_task *record = (pool_task *)(void *)task;
     int err;

@@ -218,11 +218,14 @@ static int pool_submit_plain(cconc_pool *p, cconc_ctx *ctx, cconc_task_fn fn, vo
 
 int cconc_pool_submit(cconc_pool *pool, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_ALIGN(ctx, cconc_ctx);
     return pool_submit_plain(pool, ctx, fn, arg, pool->opts.full_policy);
 }
 
 int cconc_pool_try_submit(cconc_pool *pool, cconc_task_fn fn, void *arg)
 {
+    MUST_POINT(pool, cconc_pool);
     return pool_submit_plain(pool, NULL, fn, arg, CCONC_POOL_FAIL);
 }
 
@@ -242,10 +245,15 @@ static int pool_submit_record(cconc_pool *p, cconc_ctx *ctx, cconc_pool_task *ta
 
 int cconc_pool_submit_task(cconc_pool *pool, cconc_ctx *ctx, cconc_pool_task *task)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_ALIGN(ctx, cconc_ctx);
+    MUST_ALIGN(task, cconc_pool_task);
     return pool_submit_record(pool, ctx, task, pool->opts.full_policy);
 }
 
 int cconc_pool_try_submit_task(cconc_pool *pool, cconc_pool_task *task)
 {
+    MUST_POINT(pool, cconc_pool);
+    MUST_ALIGN(task, cconc_pool_task);
     return pool_submit_record(pool, NULL, task, CCONC_POOL_FAIL);
 }

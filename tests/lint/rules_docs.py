@@ -3,13 +3,20 @@ SPDX-License-Identifier: MIT
 
 A block that begins with ```c examples/NAME.c holds lines of that file, in one piece and unchanged;
 docs/cookbook.md quotes every example that is one file. `tests/...c:name`, in backquotes, names a
-test that the file runs.
+test that the file runs. docs/misuse.md has a row for every text that MUST or cconc__misuse_report()
+tells, with N for a number and CALL for a word, and no other row.
 """
 import re
+
+from csource import closing
 
 QUOTE = re.compile(r"^```c (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"`(tests/\w+/\w+\.c):(\w+)`")
 COOKBOOK = "docs/cookbook.md"
+MISUSE = "docs/misuse.md"
+TOLD = re.compile(r"\b(?:MUST|cconc__misuse_report)\(")
+LITERALS = re.compile(r'(?:"(?:\\.|[^"\\\n])*"\s*)+')
+MISUSE_ROW = re.compile(r"^\| `([^`]+)` \|")
 
 
 def check_l14(tree):
@@ -19,6 +26,8 @@ def check_l14(tree):
             check_rows(tree, source)
     if COOKBOOK in tree.sources:
         check_cookbook(tree, tree.sources[COOKBOOK])
+    if MISUSE in tree.sources:
+        check_misuse(tree, tree.sources[MISUSE])
 
 
 def check_quotes(tree, source):
@@ -45,3 +54,33 @@ def check_cookbook(tree, source):
     for path in tree.sources:
         if re.match(r"examples/\w+\.c$", path) and path not in quoted:
             tree.report("L14", source, 1, f"does not quote {path}")
+
+
+def misuse_rows(source):
+    """Message -> line of the table of messages."""
+    return {match.group(1): number for number, line in enumerate(source.lines, 1)
+            if (match := MISUSE_ROW.match(line))}
+
+
+def misuse_texts(source):
+    """(line, message) of each text that a file tells of misuse."""
+    for match in TOLD.finditer(source.bare):
+        arguments = source.bare[match.end():closing(source.bare, match.end() - 1)]
+        literals = LITERALS.search(arguments)
+        if literals:
+            text = "".join(re.findall(r'"((?:\\.|[^"\\])*)"', literals.group()))
+            text = re.sub(r"%l*[sdu]|%zu", lambda m: "CALL" if m.group() == "%s" else "N", text)
+            yield source.line_of(match.start()), text
+
+
+def check_misuse(tree, source):
+    rows = misuse_rows(source)
+    told = set()
+    for file in tree.c_files("src"):
+        for line, text in misuse_texts(file):
+            told.add(text)
+            if text not in rows:
+                tree.report("L14", file, line, f'{MISUSE} has no row for "{text}"')
+    for text, line in rows.items():
+        if text not in told:
+            tree.report("L14", source, line, f'nothing in src tells "{text}"')

@@ -32,6 +32,32 @@ static void misuse_tells_the_hook_object_fact_and_number(void **state)
     expect_misuse("chan close of NULL", cconc_chan_close(NULL));
 }
 
+/* The rule of base.h, for objects, outputs and contexts; tests/grid goes through all functions. */
+static void misuse_tells_the_call_of_a_pointer_that_cannot_be_right(void **state)
+{
+    cconc_sem *sem = NULL;
+    cconc_once once = CCONC_ONCE_INIT;
+    int64_t due_ns[2];
+    cconc_ctx *astray = (cconc_ctx *)((uintptr_t)cconc_ctx_background() + 1);
+    (void)state;
+    assert_int_equal(cconc_sem_new(1, &sem), 0);
+    expect_misuse("sem try_acquire of NULL",
+                  assert_int_equal(cconc_sem_try_acquire(NULL, 1), EINVAL));
+    expect_misuse("sem acquire of a misaligned pointer",
+                  assert_int_equal(cconc_sem_acquire(sem, astray, 1), EINVAL));
+    expect_misuse("once run of NULL",
+                  assert_int_equal(cconc_once_run(NULL, NULL, NULL, NULL), EINVAL));
+    expect_misuse(
+        "once run of a misaligned pointer",
+        assert_int_equal(cconc_once_run((cconc_once *)((uintptr_t)&once + 2), NULL, NULL, NULL),
+                         EINVAL));
+    expect_misuse("ctx err of a misaligned pointer", assert_int_equal(cconc_ctx_err(astray), 0));
+    expect_misuse("select timer of a misaligned pointer",
+                  (void)cconc_select_timer(NULL, (int64_t *)((uintptr_t)due_ns + 1)));
+    expect_misuse("executor read of NULL", cconc_executor_read(NULL));
+    cconc_sem_free(sem);
+}
+
 /* ---- the end of the process ----------------------------------------------------------------- */
 
 static void hook_that_returns(const char *message, void *user)
@@ -152,6 +178,7 @@ int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(misuse_tells_the_hook_object_fact_and_number),
+        UNIT_TEST(misuse_tells_the_call_of_a_pointer_that_cannot_be_right),
         UNIT_TEST(misuse_aborts_if_the_hook_returns),
         UNIT_TEST(misuse_without_a_hook_goes_to_standard_error),
         UNIT_TEST(misuse_message_is_cut_and_keeps_its_line_end),
