@@ -13,9 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Read so much at a time: it stays in a processor's own cache (64 to 256 KiB were as fast, more was
- * slower), and the context is looked at often enough to stop at once. */
-#define BLOCK_BYTES ((size_t)128 * 1024)
 /* A batch that takes longer is worth another worker; many times what it costs to wake one. */
 #define HELP_AFTER_NS CCONC_MS
 /* The end of a path that a message of cconc_group_fail has room for. */
@@ -28,6 +25,7 @@ struct worker {
     int64_t        help_ns; /* when it may call for help with the batch */
     EVP_MD_CTX    *md;
     unsigned char *block;
+    size_t         tokens; /* bytes that it may read; with a rate, taken from the limiter */
 };
 
 const char *error_reason(int err)
@@ -62,6 +60,30 @@ static void call_for_help(struct worker *w)
     w->help_ns = cconc_clock_after(HELP_AFTER_NS);
 }
 
+/* Wait until w may read on in a file of which total of size bytes are read. With a rate it takes no
+ * more tokens than the file seems to have bytes left, and what a read leaves of them the next one
+ * has: so none is lost. One byte finds out whether a file of size 0 is empty; some in /proc are
+ * not. */
+static int wait_to_read(struct worker *w, off_t size, off_t total)
+{
+    int err = cconc_ctx_err(w->ctx);
+    if (!w->run->limiter) {
+        w->tokens = BLOCK_BYTES;
+        return err;
+    }
+    if (err != 0 || w->tokens > 0) {
+        return err;
+    }
+    int32_t count = cconc_limiter_burst(w->run->limiter); /* a wait for more would be refused */
+    off_t left = size == 0 && total == 0 ? 1 : size - total;
+    if (left > 0 && left < count) {
+        count = (int32_t)left;
+    }
+    err = cconc_limiter_wait(w->run->limiter, w->ctx, count);
+    w->tokens = err == 0 ? (size_t)count : 0;
+    return err;
+}
+
 /* Digest all that fd gives. A file whose size is known needs no read that finds its end. */
 static int digest_descriptor(struct worker *w, int fd, unsigned char *out_digest)
 {
@@ -77,12 +99,12 @@ static int digest_descriptor(struct worker *w, int fd, unsigned char *out_digest
     }
     off_t total = 0;
     do {
-        int err = cconc_ctx_err(w->ctx);
+        call_for_help(w);
+        int err = wait_to_read(w, status.st_size, total);
         if (err != 0) {
             return err;
         }
-        call_for_help(w);
-        ssize_t got = read(fd, w->block, BLOCK_BYTES);
+        ssize_t got = read(fd, w->block, w->tokens);
         if (got < 0 && errno != EINTR) {
             return errno;
         }
@@ -94,6 +116,7 @@ static int digest_descriptor(struct worker *w, int fd, unsigned char *out_digest
                 return DIGEST_FAILED;
             }
             total += got;
+            w->tokens -= (size_t)got;
             atomic_fetch_add_explicit(&w->run->hashed_bytes, (uint64_t)got, memory_order_relaxed);
         }
     } while (total != status.st_size);

@@ -8,6 +8,7 @@
  */
 #include "treesum.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -21,11 +22,13 @@
 
 #define TICK_NS (100 * CCONC_MS)
 #define SPARE_JOBS_PER_WORKER 4
+#define MAX_RATE (UINT64_C(1024) << 30) /* 1024G; no machine reads more in a second */
+#define BURSTS_PER_SECOND 10            /* as often as the bar is drawn, so that it never stands */
 
 enum { EXIT_ERRORS = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
 
 static const char usage_text[] =
-    "Usage: treesum [-j N] [-q] [--fail-fast] DIR...\n";
+    "Usage: treesum [-j N] [-q] [--rate BYTES/S] [--fail-fast] DIR...\n";
 
 static const char help_text[] =
     "Print the SHA-256 of every regular file below each DIR, as sha256sum prints it, in the byte\n"
@@ -35,6 +38,9 @@ static const char help_text[] =
     "\n"
     "  -j, --jobs N   hash N files at a time (1 to 256; default: the number of processors)\n"
     "  -q, --quiet    no progress bar and no summary on standard error\n"
+    "  --rate BYTES/S\n"
+    "                 read no more than so many bytes a second, all files together; K, M or G\n"
+    "                 behind the number stand for units of 1024, 1024^2 or 1024^3 bytes\n"
     "  --fail-fast    stop at the first path that cannot be read\n"
     "  -h, --help     print this and exit\n"
     "  --version      print the version and exit\n"
@@ -80,12 +86,32 @@ static uint32_t parse_jobs(const char *text)
     return (uint32_t)value;
 }
 
+/* Give the bytes of "4096", "64K", "10M" or "1G". */
+static uint64_t parse_rate(const char *text)
+{
+    static const char units[] = "KMG";
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    bool is_number = isdigit((unsigned char)*text) && *(unit ? end + 1 : end) == '\0';
+    if (errno != 0 || !is_number || value < 1 || value > MAX_RATE >> shift) {
+        (void)fputs("treesum: --rate wants a number of bytes from 1 to 1024G, with K, M or G for "
+                    "units of 1024, 1024^2 or 1024^3\n",
+                    stderr);
+        exit_usage();
+    }
+    return (uint64_t)value << shift;
+}
+
 /* Read the command line. Usage errors, --help and --version end the program here. */
 static void parse_options(int argc, char **argv, struct options *out_options)
 {
-    enum { FAIL_FAST = 256, VERSION };
+    enum { RATE = 256, FAIL_FAST, VERSION };
     static const struct option names[] = {{"jobs", required_argument, NULL, 'j'},
                                           {"quiet", no_argument, NULL, 'q'},
+                                          {"rate", required_argument, NULL, RATE},
                                           {"fail-fast", no_argument, NULL, FAIL_FAST},
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, VERSION},
@@ -102,6 +128,9 @@ static void parse_options(int argc, char **argv, struct options *out_options)
             break;
         case 'q':
             options.quiet = true;
+            break;
+        case RATE:
+            options.rate = parse_rate(optarg);
             break;
         case FAIL_FAST:
             options.fail_fast = true;
@@ -154,6 +183,21 @@ static int wait_for_tasks(struct run *run, const char **out_message)
     }
 }
 
+/* Make the limiter, if there is to be a rate. Its burst is the most that is read at a time: a whole
+ * block, or less where that would take long. */
+static int make_limiter(struct run *run)
+{
+    uint64_t burst = run->options.rate / BURSTS_PER_SECOND;
+    if (run->options.rate == 0) {
+        return 0;
+    }
+    if (burst > BLOCK_BYTES) {
+        burst = BLOCK_BYTES;
+    }
+    return cconc_limiter_new((double)run->options.rate, burst > 0 ? (int32_t)burst : 1,
+                             &run->limiter);
+}
+
 /* Make the channels and the group, run it, and release everything. */
 static int run_group(struct run *run)
 {
@@ -161,6 +205,9 @@ static int run_group(struct run *run)
     size_t ahead = (size_t)run->options.jobs * SPARE_JOBS_PER_WORKER;
     run->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     int err = run->sha256 ? 0 : DIGEST_FAILED;
+    if (err == 0) {
+        err = make_limiter(run);
+    }
     if (err == 0) {
         err = cconc_chan_new(sizeof(struct batch *), ahead, &run->jobs);
     }
@@ -191,6 +238,7 @@ static int run_group(struct run *run)
     cconc_chan_free(run->spare);
     cconc_chan_free(run->order);
     cconc_chan_free(run->jobs);
+    cconc_limiter_free(run->limiter);
     EVP_MD_free(run->sha256);
     return err;
 }

@@ -13,8 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Opening and closing a file takes about as long as hashing so many bytes. */
+/* Opening and closing a file takes about as long as hashing so many bytes, and so many seconds. */
 #define FILE_COST 16384
+#define FILE_SECONDS 16e-6
 #define BAR_MIN 10
 #define BAR_MAX 40
 
@@ -88,6 +89,13 @@ static uint64_t counter(const _Atomic uint64_t *count)
     return atomic_load_explicit(count, memory_order_relaxed);
 }
 
+/* What opening and closing a file costs, in bytes hashed meanwhile: few at a low rate. */
+static double file_cost(const struct run *run)
+{
+    double at_rate = (double)run->options.rate * FILE_SECONDS;
+    return run->options.rate > 0 && at_rate < FILE_COST ? at_rate : FILE_COST;
+}
+
 /* "[####------] " in columns characters, at least BAR_MIN. */
 static void bar_text(double share, size_t columns, char out_text[BAR_MAX + 4])
 {
@@ -105,8 +113,8 @@ void progress_line(const struct run *run, size_t columns, char *out_text, size_t
     uint64_t bytes = counter(&run->hashed_bytes), all_bytes = counter(&run->ahead_bytes);
     bool complete = atomic_load_explicit(&run->ahead_complete, memory_order_relaxed);
     double seconds = seconds_since(run->start_ns);
-    double done = (double)files * FILE_COST + (double)bytes;
-    double all = (double)all_files * FILE_COST + (double)all_bytes;
+    double done = (double)files * file_cost(run) + (double)bytes;
+    double all = (double)all_files * file_cost(run) + (double)all_bytes;
     double share = all > done ? done / all : 1.0;
     if (all_files == 0) {
         share = 0;

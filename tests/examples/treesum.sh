@@ -190,7 +190,7 @@ usage() {
     local bad
     for bad in '' '-j0 .' '-j257 .' '-j-1 .' '-j2x .' '-j .' '--jobs= .' \
         '-j99999999999999999999 .' \
-        '-x .' '--nonsense .' '--quiet=1 .' '-j'; do
+        '-x .' '--nonsense .' '--quiet=1 .' '-j' '--rate'; do
         # shellcheck disable=SC2086
         check "wrong usage: treesum $bad" runs 2 $bad
         check "shows the usage" matches err '^Usage: treesum '
@@ -204,6 +204,32 @@ usage() {
     check "--help into a full disk" help_write_error
     check "--jobs=2" runs 0 --jobs=2 -q "$scratch/hostile/sizes"
     check "--jobs 2" runs 0 --jobs 2 -q "$scratch/hostile/sizes"
+}
+
+rates() {
+    local bad text
+    text="treesum: --rate wants a number of bytes from 1 to 1024G, with K, M or G for units of 1024,"
+    text+=" 1024^2 or 1024^3"
+    for bad in '' 0 0K K -1 +1 ' 1' 1.5M 0x10 1X 1k 1KB 1K1 1025G 1048577M 1099511627777 \
+        99999999999999999999 99999999999999999999K; do
+        check "wrong rate: '$bad'" runs 2 --rate "$bad" .
+        check "is named" matches err "^$(sed 's/\^/\\^/g' <<<"$text")\$"
+        check "shows the usage" matches err '^Usage: treesum '
+        check "and prints nothing" cmp "$scratch/out" /dev/null
+    done
+    local good
+    for good in 1024G 1048576M 1099511627776 1G 300K; do
+        check "--rate $good" same "$scratch/hostile/counts" --rate "$good"
+    done
+    check "many small files at a rate" same "$scratch/hostile/counts" -j16 --rate=1M
+    check "a rate for a file that does not tell its size" rate_of_unknown_size
+    check "the bytes take their time" driven rate "$scratch/hostile/sizes"
+    check "Ctrl-C while all wait for their turn" driven interrupt_rate "$scratch/endless"
+    check "the bar goes by bytes at a low rate" driven rate_on_terminal "$scratch/hostile"
+}
+
+rate_of_unknown_size() {
+    [ ! -r /proc/version ] || same /proc/version --rate 1M
 }
 
 help_write_error() {
@@ -227,6 +253,7 @@ summary_and_quiet
 errors
 standard_output_and_error
 usage
+rates
 signals_and_terminals
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

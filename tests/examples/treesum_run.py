@@ -139,6 +139,42 @@ def second_signal(program, tree):
     assert process.returncode == 130, f"exit status {process.returncode}"
 
 
+def allowed_bytes(rate, seconds):
+    """The most that may be read at a rate: the burst, a tenth of a second's worth, and the rest."""
+    return min(rate / 10, 128 * 1024) + rate * seconds
+
+
+def rate(program, tree):
+    """With a rate the sums are the same, and take at least the time that all bytes together must."""
+    names = sorted(f"{tree}/{name}" for name in os.listdir(tree))
+    expected = subprocess.run(["sha256sum", *names], check=True, stdout=subprocess.PIPE).stdout
+    total = sum(os.path.getsize(name) for name in names)
+    for jobs in (1, 4):
+        begin = time.monotonic()
+        run = subprocess.run([program, "-q", f"-j{jobs}", "--rate", "1M", tree], check=False,
+                             capture_output=True, timeout=PATIENCE)
+        took = time.monotonic() - begin
+        assert (run.returncode, run.stdout, run.stderr) == (0, expected, b""), run
+        assert total <= allowed_bytes(1 << 20, took), f"{total} bytes in {took:.3f} s, -j{jobs}"
+        print(f"rate: {total} bytes at 1M, -j{jobs}: {took:.3f} s")
+
+
+def interrupt_rate(program, tree):
+    """Ctrl-C does not wait until a worker's turn comes, here a second later, to read a byte."""
+    begin = time.monotonic()
+    process = start([program, "-q", "-j1", "--rate", "1", tree], stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE)
+    until(lambda: f"{tree}/small-000" in open_files(process.pid), "the first file is open")
+    signalled = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=PATIENCE)
+    end = time.monotonic()
+    judge_interrupted(process.returncode, output, errors, expected_lines(tree))
+    assert end - signalled < 0.4 * SLOWNESS, f"took {end - signalled} s to stop"
+    read = int(INTERRUPTED.search(errors).group(3))
+    assert read <= 1 + (end - begin), f"{read} bytes in {end - begin} s"
+
+
 def spawn_on_terminal(arguments, columns, environment, stdout=None):
     """Run with standard error, and standard output unless given, on a new terminal."""
     try:
@@ -225,6 +261,24 @@ def narrow_terminal(program, tree):
     errors_at_end(process)
     assert process.returncode == 130, f"exit status {process.returncode}"
     assert all(not bar and len(text) < 30 for bar, text in BAR.findall(seen)), seen
+
+
+def rate_on_terminal(program, tree):
+    """Many small files that are done are not taken for most of the work: at a low rate that is the
+    bytes. The bytes that the bar shows are no more than may be read."""
+    begin = time.monotonic()
+    process, leader = spawn_on_terminal(
+        [program, "-j1", "--rate", "64K", tree + "/counts", tree + "/sizes/0393223"], 120,
+        {"TERM": "xterm"}, subprocess.DEVNULL)
+    in_large = re.compile(rb" (\d+)% 387 of 388 files, ([0-9.]+) KiB of ")
+    seen = read_terminal(leader, in_large.search)
+    end = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    read_terminal(leader, lambda data: False)
+    errors_at_end(process)
+    percent, kibibytes = map(float, in_large.search(seen).groups())
+    assert percent < 40, f"{percent}% of the work: {seen[-200:]!r}"
+    assert 1024 * (kibibytes - 0.1) <= allowed_bytes(64 << 10, end - begin), seen[-200:]
 
 
 def no_bar(program, tree):
@@ -329,8 +383,9 @@ def nobody_listens(program, tree):
 
 
 CHECKS = {check.__name__: check for check in (interrupt, interrupt_stuck_pipe, second_signal,
-                                              terminal, narrow_terminal, no_bar, as_nobody,
-                                              changed_files, neighbours_at_once, nobody_listens)}
+                                              rate, interrupt_rate, rate_on_terminal, terminal,
+                                              narrow_terminal, no_bar, as_nobody, changed_files,
+                                              neighbours_at_once, nobody_listens)}
 
 if __name__ == "__main__":
     try:
