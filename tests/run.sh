@@ -47,6 +47,7 @@ need_build_tools
 need libcmocka-dev pkg-config --exists cmocka
 need libcurl4-openssl-dev pkg-config --exists libcurl
 need libsqlite3-dev pkg-config --exists sqlite3
+need zlib1g-dev pkg-config --exists zlib
 need g++ command -v c++
 need binutils command -v nm
 install_missing_packages build/packages.log

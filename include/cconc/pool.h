@@ -5,7 +5,7 @@
  *           task at a time. No more tasks run at once than there are workers. A worker that would
  *           have to wait for its own pool runs queued tasks meanwhile, those that it submitted
  *           itself first, newest first; so tasks may wait for tasks, even with a single worker.
- * Example   int err = cconc_pool_submit(pool, ctx, compress, &file);   (examples/pool_sort.c)
+ * Example   int err = cconc_pool_submit(pool, ctx, compress, &file);   (examples/pool_compress.c)
  * Lifetime  new allocates and starts the workers, free ends and joins them. A future may outlive
  *           its pool. A task record is the caller's memory, in use from submit to its end.
  * Threads   Every function, any thread, any time; only free must be alone, and not in a worker.

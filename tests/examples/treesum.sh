@@ -208,8 +208,8 @@ usage() {
 
 rates() {
     local bad text
-    text="treesum: --rate wants a number of bytes from 1 to 1024G, with K, M or G for units of 1024,"
-    text+=" 1024^2 or 1024^3"
+    text="treesum: --rate wants a number of bytes from 1 to 1024G, with K, M or G for units of"
+    text+=" 1024, 1024^2 or 1024^3"
     for bad in '' 0 0K K -1 +1 ' 1' 1.5M 0x10 1X 1k 1KB 1K1 1025G 1048577M 1099511627777 \
         99999999999999999999 99999999999999999999K; do
         check "wrong rate: '$bad'" runs 2 --rate "$bad" .

@@ -145,7 +145,7 @@ def allowed_bytes(rate, seconds):
 
 
 def rate(program, tree):
-    """With a rate the sums are the same, and take at least the time that all bytes together must."""
+    """With a rate the sums are the same, and take the time that all bytes together must."""
     names = sorted(f"{tree}/{name}" for name in os.listdir(tree))
     expected = subprocess.run(["sha256sum", *names], check=True, stdout=subprocess.PIPE).stdout
     total = sum(os.path.getsize(name) for name in names)
