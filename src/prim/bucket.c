@@ -101,16 +101,16 @@ void cconc__bucket_settle(bucket *b, int64_t time_ns)
     }
 }
 
-/* When the lack of settled b will have fallen to most units. */
-static int64_t bucket_time(const bucket *b, uint64_t most)
+/* How long until the lack of settled b will have fallen to most units; PLAT_NEVER for never. */
+static int64_t bucket_wait(const bucket *b, uint64_t most)
 {
     uint64_t ns;
     if (b->lack <= most) {
-        return b->latest_ns;
+        return 0;
     }
     ns = b->is_stopped ? UINT64_MAX : bucket_ns(b, b->lack - most);
     ns -= ns > b->carry_ns ? b->carry_ns : ns - 1;
-    return ns >= (uint64_t)INT64_MAX ? PLAT_NEVER : plat_clock_add(b->latest_ns, (int64_t)ns);
+    return ns >= (uint64_t)INT64_MAX ? PLAT_NEVER : (int64_t)ns;
 }
 
 int64_t cconc__bucket_next(const bucket *b)
@@ -118,15 +118,15 @@ int64_t cconc__bucket_next(const bucket *b)
     if (b->is_inf || b->burst == 0) {
         return b->latest_ns;
     }
-    return bucket_time(b, bucket_full(b) - b->period);
+    return plat_clock_add(b->latest_ns, bucket_wait(b, bucket_full(b) - b->period));
 }
 
-int cconc__bucket_take(bucket *b, int64_t time_ns, int32_t n, int64_t until_ns,
+int cconc__bucket_take(bucket *b, int64_t time_ns, int32_t n, int64_t max_wait_ns,
                        cconc_reservation *out_taken)
 {
     bucket next = *b;
     uint64_t want;
-    int64_t act_ns;
+    int64_t wait_ns;
     if (n < 0 || (n > b->burst && !b->is_inf)) {
         return EINVAL;
     }
@@ -139,17 +139,19 @@ int cconc__bucket_take(bucket *b, int64_t time_ns, int32_t n, int64_t until_ns,
     want = (uint64_t)n * b->period;
     if (want > BUCKET_MOST - next.lack) { /* beyond all times: it holds nothing */
         *out_taken = (cconc_reservation){.act_ns = PLAT_NEVER};
-        return until_ns == PLAT_NEVER ? 0 : ETIMEDOUT;
+        return max_wait_ns == PLAT_NEVER ? 0 : ETIMEDOUT;
     }
     next.lack += want;
-    act_ns = bucket_time(&next, bucket_full(b));
-    if (act_ns > until_ns) {
+    wait_ns = bucket_wait(&next, bucket_full(b));
+    if (wait_ns > max_wait_ns) {
         return ETIMEDOUT;
     }
     next.net += (uint64_t)n;
     *b = next;
-    *out_taken =
-        (cconc_reservation){.act_ns = act_ns, .mark = next.net, .n = n, .is_held = n > 0};
+    *out_taken = (cconc_reservation){.act_ns = plat_clock_add(next.latest_ns, wait_ns),
+                                     .mark = next.net,
+                                     .n = n,
+                                     .is_held = n > 0};
     return 0;
 }
 

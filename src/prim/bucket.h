@@ -49,9 +49,9 @@ void cconc__bucket_settle(bucket *b, int64_t time_ns);
 /* Give the time from which on there is a token, or latest_ns. */
 int64_t cconc__bucket_next(const bucket *b);
 
-/* Take n at time_ns if the time to act is not after until_ns. Returns 0 with *out_taken filled in,
- * ETIMEDOUT, EINVAL; nothing changes then. */
-int cconc__bucket_take(bucket *b, int64_t time_ns, int32_t n, int64_t until_ns,
+/* Take n at time_ns if the time to act is not more than max_wait_ns after it, or never if that is
+ * PLAT_NEVER. Returns 0 with *out_taken filled in, ETIMEDOUT, EINVAL; nothing changes then. */
+int cconc__bucket_take(bucket *b, int64_t time_ns, int32_t n, int64_t max_wait_ns,
                        cconc_reservation *out_taken);
 
 /* Give back at time_ns what taken is still worth. */

@@ -219,7 +219,7 @@ static int limiter_allow(cconc_limiter *l, const int64_t *time_ns, int32_t n)
     int err;
     cconc__limiter_take(l);
     now_ns = limiter_time_locked(l, time_ns);
-    err = cconc__bucket_take(&l->bucket, now_ns, n, bucket_counted(&l->bucket, now_ns), &taken);
+    err = cconc__bucket_take(&l->bucket, now_ns, n, 0, &taken);
     cconc__limiter_leave(l);
     return err == ETIMEDOUT ? EAGAIN : err;
 }
@@ -250,8 +250,7 @@ static int limiter_reserve(cconc_limiter *l, const int64_t *time_ns, int32_t n,
     }
     cconc__limiter_take(l);
     now_ns = limiter_time_locked(l, time_ns);
-    err = cconc__bucket_take(&l->bucket, now_ns, n,
-                             plat_clock_add(bucket_counted(&l->bucket, now_ns), max_wait_ns),
+    err = cconc__bucket_take(&l->bucket, now_ns, n, max_wait_ns > 0 ? max_wait_ns : 0,
                              out_reservation);
     if (!err) {
         cconc__limiter_keep_locked(l, out_reservation);

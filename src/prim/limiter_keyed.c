@@ -227,6 +227,15 @@ static keyed_entry *part_bring_locked(cconc_limiter_keyed *set, const keyed_name
     return fresh;
 }
 
+/* The longest wait that take allows at now_ns; below 0 if its deadline is before that. */
+static int64_t keyed_max_wait(const keyed_request *take, const bucket *b, int64_t now_ns)
+{
+    if (take->is_now || take->until_ns == PLAT_NEVER) {
+        return take->is_now ? 0 : PLAT_NEVER;
+    }
+    return take->until_ns - bucket_counted(b, now_ns);
+}
+
 /* Do what take says. Returns 0, ETIMEDOUT, ENOMEM. */
 static int keyed_take(cconc_limiter_keyed *set, const keyed_name *name, keyed_request *take)
 {
@@ -247,14 +256,12 @@ static int keyed_take(cconc_limiter_keyed *set, const keyed_name *name, keyed_re
     }
     b = keyed_bucket(set, entry);
     now_ns = keyed_time(take);
-    err = cconc__bucket_take(&b, now_ns, take->n,
-                             take->is_now ? bucket_counted(&b, now_ns) : take->until_ns,
-                             &take->taken);
+    err = cconc__bucket_take(&b, now_ns, take->n, keyed_max_wait(take, &b, now_ns), &take->taken);
     if (entry) {
         list_remove(&entry->recent);
         list_push_front(&part->recent, &entry->recent);
         take->number = entry->number;
-        if (!err && take->taken.act_ns != PLAT_NEVER) {
+        if (!err && (take->is_now || take->taken.act_ns != PLAT_NEVER)) {
             keyed_keep(entry, &b);
         }
     }

@@ -22,7 +22,7 @@ static bucket make(double rate, int32_t burst)
 static bool take(bucket *b, int64_t time_ns, int32_t n)
 {
     cconc_reservation taken;
-    return cconc__bucket_take(b, time_ns, n, bucket_counted(b, time_ns), &taken) == 0;
+    return cconc__bucket_take(b, time_ns, n, 0, &taken) == 0;
 }
 
 static void bucket_starts_full_and_grants_its_burst_at_any_rate(void **state)
@@ -141,6 +141,29 @@ static void bucket_saturates_at_the_ends_of_all_ranges(void **state)
     }
 }
 
+/* The end of time is also what a time to act out of reach is: they are told apart. */
+static void bucket_at_the_end_of_time_grants_what_is_there_and_no_more(void **state)
+{
+    static const double rates[] = {0, 1e-10, 1, 1e9};
+    cconc_reservation taken = {.act_ns = -1};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        bucket b = make(rates[i], 3);
+        assert_true(take(&b, INT64_MAX, 2));
+        assert_false(take(&b, INT64_MAX, 2));
+        assert_true(take(&b, INT64_MAX, 1));
+        assert_false(take(&b, INT64_MAX, 1));
+        assert_int_equal(cconc__bucket_take(&b, INT64_MAX, 1, 0, &taken), ETIMEDOUT);
+        assert_int_equal(taken.act_ns, -1);
+        assert_true(cconc__bucket_tokens(&b, INT64_MAX) == 0);
+    }
+    bucket b = make(1, 100);
+    assert_true(take(&b, INT64_MAX - 5, 100));
+    assert_int_equal(cconc__bucket_take(&b, INT64_MAX - 5, 10, 9999999999, &taken), ETIMEDOUT);
+    assert_int_equal(cconc__bucket_take(&b, INT64_MAX - 5, 10, 10000000000, &taken), 0);
+    assert_int_equal(taken.act_ns, INT64_MAX);
+}
+
 static void bucket_time_before_the_latest_counts_as_the_latest(void **state)
 {
     (void)state;
@@ -176,6 +199,7 @@ int main(int argc, char **argv)
         UNIT_TEST(bucket_runs_of_reservations_cancelled_in_reverse_leave_it_as_it_was),
         UNIT_TEST(bucket_keeps_its_tokens_at_changes_of_rate_and_burst),
         UNIT_TEST(bucket_saturates_at_the_ends_of_all_ranges),
+        UNIT_TEST(bucket_at_the_end_of_time_grants_what_is_there_and_no_more),
         UNIT_TEST(bucket_time_before_the_latest_counts_as_the_latest),
         UNIT_TEST(bucket_refuses_what_is_no_rate_or_burst),
     };
