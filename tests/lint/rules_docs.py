@@ -45,7 +45,7 @@ def check_rows(tree, source):
     for number, line in enumerate(source.lines, 1):
         for path, name in ROW.findall(line):
             test = tree.sources.get(path)
-            if test is None or not re.search(rf"UNIT_TEST\({name}\)", test.text):
+            if test is None or not re.search(rf"\b[A-Z]+_TEST\({name}\)", test.text):
                 tree.report("L14", source, number, f"{path} runs no test {name}")
 
 
