@@ -5,9 +5,10 @@
  *           waits; by cancellation; at changes of rate and burst.
  * Method    Eight threads use four limiters of 1,000 a second in turn: with allow alone, with
  *           reservations and waits as well, with cancellations as well, and with changes to what
- *           rate and burst are anyway. In the end each is drained. What was admitted lies between
- *           what the time allows and one per cent less; with cancellations, which may give back
- *           less than was taken, it is not more.
+ *           rate and burst are anyway; after that one of 1,000 a second for three seconds, with
+ *           nothing else. In the end each is drained. What was admitted lies between what the time
+ *           allows and one per cent less; with cancellations, which may give back less than was
+ *           taken, it is not more.
  * Catches   lim-2, lim-5 to lim-8, lim-11, lim-12; R1, R3, R7.
  */
 #include "support.h"
@@ -23,15 +24,15 @@
 #define RATE 1000
 #define BURST 500 /* the threads may be kept from the limiter for half a second */
 
-enum { ALLOWS, RESERVES, CANCELS, CHANGES, LIMITERS };
+enum { ALLOWS, RESERVES, CANCELS, CHANGES, LIMITERS, ALONE = LIMITERS };
 
-static const char *const names[LIMITERS] = {"allow", "reserve", "cancel", "change"};
+static const char *const names[] = {"allow", "reserve", "cancel", "change", "alone"};
 
 static struct load {
     cconc_limiter *limiter;
     atomic_int_fast64_t admitted;
     int64_t start_ns; /* just before its first use, which takes all */
-} loads[LIMITERS];
+} loads[LIMITERS + 1];
 
 static uint64_t seed;
 
@@ -106,6 +107,26 @@ static void hammer(void *arg, size_t index)
     }
 }
 
+static void hammer_alone(void *arg, size_t index)
+{
+    struct load *load = arg;
+    (void)index;
+    while (cconc_clock_now() - load->start_ns < 3 * CCONC_SECOND) {
+        if (allow(load, 1) == 0) {
+            atomic_fetch_add(&load->admitted, 1);
+        }
+    }
+}
+
+static void begin(size_t kind)
+{
+    struct load *load = &loads[kind];
+    SUPPORT_CHECK(cconc_limiter_new(RATE, BURST, &load->limiter) == 0);
+    load->start_ns = cconc_clock_now();
+    SUPPORT_CHECK(cconc_limiter_allow(load->limiter, BURST) == 0);
+    atomic_store(&load->admitted, BURST);
+}
+
 /* Take what is left, and compare. */
 static void judge(size_t kind)
 {
@@ -127,16 +148,17 @@ int main(int argc, char **argv)
     support_start(argc, argv, NULL);
     seed = support_stress_begin("stress limiter");
     for (size_t kind = 0; kind < LIMITERS; kind++) {
-        SUPPORT_CHECK(cconc_limiter_new(RATE, BURST, &loads[kind].limiter) == 0);
-        loads[kind].start_ns = cconc_clock_now();
-        SUPPORT_CHECK(cconc_limiter_allow(loads[kind].limiter, BURST) == 0);
-        atomic_store(&loads[kind].admitted, BURST);
+        begin(kind);
     }
     struct support_threads *threads = support_threads_start(THREADS, hammer, NULL);
     SUPPORT_CHECK(support_threads_join(threads) == 0);
     for (size_t kind = 0; kind < LIMITERS; kind++) {
         judge(kind);
     }
+    begin(ALONE);
+    threads = support_threads_start(THREADS, hammer_alone, &loads[ALONE]);
+    SUPPORT_CHECK(support_threads_join(threads) == 0);
+    judge(ALONE);
     support_leak_check();
     return 0;
 }

@@ -64,6 +64,40 @@ static void bucket_admits_its_rate_over_ten_thousand_tokens(void **state)
     }
 }
 
+/* lim-11: beyond the limits it may be less, but not more. */
+static void bucket_of_any_other_rate_admits_no_more(void **state)
+{
+    static const double rates[] = {1e-300, 1e-15, 1e-12, 3.3e-11, 9.9e-11, 1.1e9,
+                                   1.5e9,  7e9,   3e12,  1e15,    1e100};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        bucket b = make(rates[i], INT32_MAX);
+        int64_t step_ns = rates[i] < 1 ? INT64_MAX / 100 : 1;
+        double admitted = 0;
+        for (int64_t step = 0; step < 100; step++) {
+            for (int32_t n = INT32_MAX; n > 0; n /= 2) {
+                admitted += take(&b, step * step_ns, n) ? n : 0;
+            }
+        }
+        double most = INT32_MAX + rates[i] * (99 * (double)step_ns / 1e9);
+        assert_true(admitted <= most && admitted >= INT32_MAX);
+    }
+}
+
+/* Whatever rounding did meanwhile. */
+static void bucket_that_is_full_again_grants_its_burst(void **state)
+{
+    (void)state;
+    for (double rate = 1e-3; rate < 2e9; rate *= 3.7) {
+        bucket b = make(rate, 1000);
+        double full_ns = 1e12 / rate;
+        for (int64_t i = 0; i < 100; i++) {
+            assert_true(take(&b, i * ((int64_t)(full_ns * (1 + 1e-6)) + 2), 1000));
+        }
+        assert_false(take(&b, 99 * ((int64_t)(full_ns * (1 + 1e-6)) + 2), 1));
+    }
+}
+
 static void bucket_admits_a_week_at_a_hundred_a_second(void **state)
 {
     (void)state;
@@ -195,6 +229,8 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(bucket_starts_full_and_grants_its_burst_at_any_rate),
         UNIT_TEST(bucket_admits_its_rate_over_ten_thousand_tokens),
+        UNIT_TEST(bucket_of_any_other_rate_admits_no_more),
+        UNIT_TEST(bucket_that_is_full_again_grants_its_burst),
         UNIT_TEST(bucket_admits_a_week_at_a_hundred_a_second),
         UNIT_TEST(bucket_runs_of_reservations_cancelled_in_reverse_leave_it_as_it_was),
         UNIT_TEST(bucket_keeps_its_tokens_at_changes_of_rate_and_burst),

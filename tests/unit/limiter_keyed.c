@@ -48,6 +48,17 @@ static void limiter_keyed_gives_each_key_a_bucket_of_its_own(void **state)
     cconc_limiter_keyed_free(limiter);
 }
 
+static void limiter_keyed_charges_what_it_grants_at_the_end_of_time(void **state)
+{
+    (void)state;
+    cconc_limiter_keyed *limiter = make(10, 2, 100);
+    assert_int_equal(cconc_limiter_keyed_allow_at(limiter, INT64_MAX, "a", 1, 1), 0);
+    assert_int_equal(cconc_limiter_keyed_allow_at(limiter, INT64_MAX, "a", 1, 2), EAGAIN);
+    assert_int_equal(cconc_limiter_keyed_allow_at(limiter, INT64_MAX, "a", 1, 1), 0);
+    assert_int_equal(cconc_limiter_keyed_allow_at(limiter, INT64_MAX, "a", 1, 1), EAGAIN);
+    cconc_limiter_keyed_free(limiter);
+}
+
 static void limiter_keyed_keys_are_all_their_bytes(void **state)
 {
     static const char *const keys[] = {"", "a", "a\0", "a\0b", "b\0a", "\0\0\0"};
@@ -305,6 +316,7 @@ int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(limiter_keyed_gives_each_key_a_bucket_of_its_own),
+        UNIT_TEST(limiter_keyed_charges_what_it_grants_at_the_end_of_time),
         UNIT_TEST(limiter_keyed_keys_are_all_their_bytes),
         UNIT_TEST(limiter_keyed_refuses_what_can_never_be),
         UNIT_TEST(limiter_keyed_drops_the_least_recently_used),

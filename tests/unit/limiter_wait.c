@@ -77,15 +77,18 @@ static void limiter_table_wait_simple(void **state)
 static void limiter_wait_that_cannot_be_met_fails_at_once_and_takes_nothing(void **state)
 {
     (void)state;
-    cconc_limiter *limiter = make(0.001, 2);
-    cconc_ctx *far = make_timeout(NULL, 100 * CCONC_SECOND);
+    cconc_limiter *limiter = make(1, 2);
+    go_virtual(); /* it stands still: a wait that sleeps does not return */
+    cconc_ctx *ctx = make_timeout(NULL, CCONC_SECOND - 1);
     assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
-    int64_t start_ns = support_now_ns();
-    assert_int_equal(cconc_limiter_wait(limiter, far, 2), ETIMEDOUT);
-    assert_true(support_now_ns() - start_ns < 50 * CCONC_SECOND);
-    assert_int_equal(cconc_ctx_err(far), 0);
-    assert_int_equal(cconc_limiter_wait(limiter, far, 1), 0);
-    cconc_ctx_free(far);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(cconc_limiter_wait(limiter, ctx, 2), ETIMEDOUT);
+        assert_int_equal(cconc_ctx_err(ctx), 0);
+        assert_true(cconc_limiter_tokens(limiter) == 1);
+    }
+    assert_int_equal(cconc_limiter_wait(limiter, ctx, 1), 0);
+    cconc_ctx_free(ctx);
+    go_real();
     cconc_limiter_free(limiter);
 }
 
@@ -176,6 +179,30 @@ static void limiter_wait_at_rate_0_sleeps_until_a_change_or_its_ctx(void **state
     cconc_limiter_free(limiter);
 }
 
+/* lim-9: it sleeps though it cannot be met; the rate may change. */
+static void limiter_wait_at_rate_0_ends_at_its_deadline_and_not_before(void **state)
+{
+    (void)state;
+    go_virtual();
+    int64_t start_ns = cconc_clock_now();
+    struct asker asker = {
+        .limiter = make(0, 1), .ctx = make_timeout(NULL, CCONC_SECOND), .n = 1, .code = -1};
+    assert_int_equal(cconc_limiter_allow(asker.limiter, 1), 0);
+    struct support_threads *thread = support_threads_start(1, wait_thread, &asker);
+    until(cconc_limiter_waiters(asker.limiter) == 1 && cconc_clock_waiters() == 1);
+    clock_move(CCONC_SECOND - 1);
+    assert_int_equal(cconc_limiter_waiters(asker.limiter), 1);
+    clock_move(1);
+    assert_int_equal(support_threads_join(thread), 0);
+    assert_int_equal(atomic_load(&asker.code), ETIMEDOUT);
+    assert_int_equal(asker.ended_ns, start_ns + CCONC_SECOND);
+    assert_int_equal(cconc_ctx_err(asker.ctx), ETIMEDOUT);
+    assert_true(cconc_limiter_tokens(asker.limiter) == 0);
+    cconc_ctx_free(asker.ctx);
+    go_real();
+    cconc_limiter_free(asker.limiter);
+}
+
 /* lim-12 */
 static void allow_once(void *arg, size_t index)
 {
@@ -189,13 +216,39 @@ static void allow_once(void *arg, size_t index)
 static void limiter_callers_at_one_instant_get_exactly_the_tokens_there_are(void **state)
 {
     (void)state;
+    go_virtual();
     for (int i = 0; i < 20; i++) {
-        struct asker all = {.limiter = make(0.00001, 5)};
+        struct asker all = {.limiter = make(1, 5)};
         struct support_threads *threads = support_threads_start(15, allow_once, &all);
         assert_int_equal(support_threads_join(threads), 0);
         assert_int_equal(atomic_load(&all.code), 5);
         cconc_limiter_free(all.limiter);
     }
+    go_real();
+}
+
+/* lim-11 */
+static void limiter_admits_a_week_of_virtual_time_within_one(void **state)
+{
+    const int64_t week_ns = INT64_C(7) * 24 * 3600 * CCONC_SECOND;
+    int64_t admitted = 0;
+    (void)state;
+    cconc_limiter *limiter = make(100, 300);
+    go_virtual();
+    int64_t start_ns = cconc_clock_now();
+    while (cconc_clock_now() - start_ns < week_ns) {
+        while (cconc_limiter_allow(limiter, 25) == 0) {
+            admitted += 25;
+        }
+        clock_move(2499999983); /* no whole number of tokens */
+    }
+    while (cconc_limiter_allow(limiter, 1) == 0) {
+        admitted++;
+    }
+    int64_t most = 300 + (cconc_clock_now() - start_ns) / (CCONC_SECOND / 100);
+    go_real();
+    assert_in_range(admitted, most - 1, most);
+    cconc_limiter_free(limiter);
 }
 
 static void make_and_use(void *arg)
@@ -226,7 +279,9 @@ int main(int argc, char **argv)
         UNIT_TEST(limiter_waits_act_in_the_order_in_which_they_reserved),
         UNIT_TEST(limiter_wait_whose_time_has_come_keeps_its_tokens),
         UNIT_TEST(limiter_wait_at_rate_0_sleeps_until_a_change_or_its_ctx),
+        UNIT_TEST(limiter_wait_at_rate_0_ends_at_its_deadline_and_not_before),
         UNIT_TEST(limiter_callers_at_one_instant_get_exactly_the_tokens_there_are),
+        UNIT_TEST(limiter_admits_a_week_of_virtual_time_within_one),
         UNIT_TEST(limiter_survives_every_failed_allocation),
     };
     support_start(argc, argv, NULL);

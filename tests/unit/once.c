@@ -158,20 +158,59 @@ static void once_retry_gives_a_failure_to_those_who_waited_and_tries_again(void 
     cconc_once_destroy(&deed.once);
 }
 
-/* A waiter of a failed attempt gets that one's code, though the next has another by then. */
+/* Attempts that all fail, each with its own number as the code. */
+struct attempts {
+    cconc_once once;
+    atomic_int begun;
+    atomic_int may_end; /* those up to this one */
+    int watched;        /* the one that somebody waits for */
+};
+
+static int attempt(cconc_ctx *ctx, void *arg)
+{
+    struct attempts *a = arg;
+    int number = atomic_fetch_add(&a->begun, 1) + 1;
+    (void)ctx;
+    until(atomic_load(&a->may_end) >= number);
+    return number;
+}
+
+enum { MORE_ATTEMPTS = 5 };
+
+static void attempt_again_and_again(void *arg, size_t index)
+{
+    struct attempts *a = arg;
+    (void)index;
+    for (int i = 0; i <= MORE_ATTEMPTS; i++) {
+        SUPPORT_CHECK(cconc_once_run_retry(&a->once, NULL, attempt, a) == a->watched + i);
+    }
+}
+
+static void wait_for_an_attempt(void *arg, size_t index)
+{
+    struct attempts *a = arg;
+    (void)index;
+    SUPPORT_CHECK(cconc_once_run_retry(&a->once, NULL, never, NULL) == a->watched);
+}
+
+/* Those who waited for an attempt get its code, though others have come and gone by then. */
 static void once_retry_does_not_mix_attempts(void **state)
 {
     (void)state;
-    struct deed deed = make(EIO);
-    struct caller crowd = {.deed = &deed, .retries = true};
-    atomic_store(&deed.let_go, true);
-    for (int i = 0; i < 100; i++) {
-        struct support_threads *threads = support_threads_start(4, call_thread, &crowd);
-        assert_int_equal(support_threads_join(threads), 0);
-        assert_int_equal(atomic_load(&crowd.code), EIO);
+    struct attempts a = {.once = CCONC_ONCE_INIT};
+    for (int i = 0; i < 200; i++) {
+        a.watched = atomic_load(&a.begun) + 1;
+        struct support_threads *runner = support_threads_start(1, attempt_again_and_again, &a);
+        until(atomic_load(&a.begun) == a.watched);
+        struct support_threads *crowd = support_threads_start(4, wait_for_an_attempt, &a);
+        until(cconc_once_waiters(&a.once) == 4);
+        atomic_store(&a.may_end, a.watched + MORE_ATTEMPTS);
+        assert_int_equal(support_threads_join(crowd), 0);
+        assert_int_equal(support_threads_join(runner), 0);
+        assert_int_equal(atomic_load(&a.begun), a.watched + MORE_ATTEMPTS);
     }
-    assert_true(atomic_load(&deed.runs) >= 100);
-    cconc_once_destroy(&deed.once);
+    assert_false(cconc_once_is_done(&a.once));
+    cconc_once_destroy(&a.once);
 }
 
 /* once-3 */

@@ -286,6 +286,41 @@ static void sem_grant_and_cancel_at_once_lose_no_permit(void **state)
     cconc_sem_free(sem);
 }
 
+struct late {
+    cconc_sem *sem;
+    cconc_ctx *ctx;
+    int code;
+};
+
+static void late_thread(void *arg, size_t index)
+{
+    struct late *late = arg;
+    (void)index;
+    late->code = cconc_sem_acquire(late->sem, late->ctx, 2);
+}
+
+/* The context ends after the grant and before the return: most of the first tries see to that. */
+static void sem_grant_is_given_back_if_the_ctx_has_ended_by_then(void **state)
+{
+    struct late late = {.sem = make(2)};
+    (void)state;
+    for (int i = 0; i < 10000 && late.code != ECANCELED; i++) {
+        late.ctx = make_cancel(NULL);
+        assert_int_equal(cconc_sem_acquire(late.sem, NULL, 2), 0);
+        struct support_threads *thread = support_threads_start(1, late_thread, &late);
+        until(cconc_sem_waiters(late.sem) == 1);
+        cconc_sem_release(late.sem, 2);
+        assert_int_equal(cconc_sem_waiters(late.sem), 0); /* it has been granted */
+        cconc_ctx_cancel(late.ctx);
+        assert_int_equal(support_threads_join(thread), 0);
+        assert_int_equal(cconc_sem_available(late.sem), late.code ? 2 : 0);
+        cconc_sem_release(late.sem, late.code ? 0 : 2);
+        cconc_ctx_free(late.ctx);
+    }
+    assert_int_equal(late.code, ECANCELED);
+    cconc_sem_free(late.sem);
+}
+
 static void sem_wait_times_out_never_early_and_holds_nothing(void **state)
 {
     (void)state;
@@ -452,6 +487,7 @@ int main(int argc, char **argv)
         UNIT_TEST(sem_done_ctx_beats_free_permits),
         UNIT_TEST(sem_waiter_that_leaves_lets_in_those_behind_that_fit),
         UNIT_TEST(sem_grant_and_cancel_at_once_lose_no_permit),
+        UNIT_TEST(sem_grant_is_given_back_if_the_ctx_has_ended_by_then),
         UNIT_TEST(sem_wait_times_out_never_early_and_holds_nothing),
         UNIT_TEST(sem_orders_release_before_the_acquire_that_it_makes_possible),
         UNIT_TEST(sem_grants_all_or_nothing),
