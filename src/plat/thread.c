@@ -4,13 +4,16 @@
  * Idea        A library thread is invisible to the program's signals: it is made with all of them
  *             blocked, and the creator's mask is put back exactly. The synchronous faults stay
  *             open: a fault raised while blocked kills the process without its handler. A task that
- *             ends its thread is noticed by a cleanup handler.
+ *             ends its thread is noticed by a cleanup handler, inside of which others may be set up
+ *             and the thread may end once more.
  * Invariants  I1 The creator's mask and errno are the same before and after.
  * Locks       None.
  * Ordering    None: thread creation and join order what lies before and after them.
  * Lifetime    The record is the caller's until cconc__thread_join().
  * Rejected    Detached threads: nobody could tell when the last instruction has run. */
 #include "plat/thread.h"
+
+#include "plat/atomic.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -39,26 +42,69 @@ static void thread_set_name(const char *name)
 #endif
 }
 
+/* glibc keeps a chain of handlers, and leaves it at one that has run: in a frame that is gone once
+ * the end of the thread has come further. A handler set up then, by an outer one, would link to
+ * that frame, and the next end of the thread would jump into it. So a handler puts the chain back
+ * to itself, and behind itself when it is done. C with exceptions, and other libraries, have no
+ * such chain. */
+#if defined(__GLIBC__) && !defined(__EXCEPTIONS)
+#define THREAD_LINK (&__cancel_buf) /* between push and pop */
+
+static void thread_link_begin(void *at)
+{
+    __pthread_unregister_cancel(at);
+    __pthread_register_cancel(at);
+}
+
+static void thread_link_end(void *at)
+{
+    __pthread_unregister_cancel(at);
+}
+#else
+#define THREAD_LINK NULL
+
+static void thread_link_begin(void *at)
+{
+    (void)at;
+}
+
+static void thread_link_end(void *at)
+{
+    (void)at;
+}
+#endif
+
+/* A run of a thread's function.
+ * Key  (i) immutable  (a) atomic */
+typedef struct thread_life {
+    plat_thread *thread; /* (i) */
+    atom_ptr     at;     /* (a) the handler in the chain; set after setjmp: not in a register */
+} thread_life;
+
 static void thread_run(plat_thread *thread);
 
 /* Only a service whose callback ends its thread while no other can be made comes back more than
  * once. */
 static void thread_torn(void *arg)
 {
-    plat_thread *thread = arg;
+    thread_life *life = arg;
+    plat_thread *thread = life->thread;
+    void *at = atom_load_rlx(&life->at); /* rlx: own earlier store */
     (void)cconc__thread_let_cancel(false);
-    if (thread->is_over) {
-        return;
-    }
-    if (thread->torn(thread->arg)) {
+    thread_link_begin(at);
+    if (!thread->is_over && thread->torn(thread->arg)) {
         thread_run(thread);
     }
     thread->is_over = true;
+    thread_link_end(at);
 }
 
 static void thread_run(plat_thread *thread)
 {
-    pthread_cleanup_push(thread_torn, thread);
+    thread_life life = {.thread = thread};
+    atom_init(&life.at, NULL);
+    pthread_cleanup_push(thread_torn, &life);
+    atom_store_rlx(&life.at, THREAD_LINK); /* rlx: for this thread itself */
     thread->run(thread->arg);
     thread->is_over = true;
     pthread_cleanup_pop(0);
@@ -132,20 +178,33 @@ typedef struct thread_call {
     bool  is_over; /* run has returned */
 } thread_call;
 
+/* One try at it.
+ * Key  (i) immutable  (a) atomic */
+typedef struct thread_try {
+    thread_call *call; /* (i) */
+    atom_ptr     at;   /* (a) as in thread_life */
+} thread_try;
+
 static void thread_call_run(thread_call *call);
 
 /* Comes once for each end of the thread, and once more for each end inside of it. */
 static void thread_call_again(void *arg)
 {
-    thread_call *call = arg;
-    if (!call->is_over) {
-        thread_call_run(call);
+    thread_try *attempt = arg;
+    void *at = atom_load_rlx(&attempt->at); /* rlx: own earlier store */
+    thread_link_begin(at);
+    if (!attempt->call->is_over) {
+        thread_call_run(attempt->call);
     }
+    thread_link_end(at);
 }
 
 static void thread_call_run(thread_call *call)
 {
-    pthread_cleanup_push(thread_call_again, call);
+    thread_try attempt = {.call = call};
+    atom_init(&attempt.at, NULL);
+    pthread_cleanup_push(thread_call_again, &attempt);
+    atom_store_rlx(&attempt.at, THREAD_LINK); /* rlx: for this thread itself */
     call->run(call->arg);
     call->is_over = true;
     pthread_cleanup_pop(0);

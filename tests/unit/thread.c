@@ -346,6 +346,80 @@ static void thread_insists_until_the_call_has_returned(void **state)
     }
 }
 
+/* A thread that goes on after each end, and ends deeper and deeper in calls that it insists on. */
+struct nested {
+    struct ender ender; /* first: the argument of its torn */
+    struct insisted insisted[3];
+    int handled;
+};
+
+static void note_handled(void *arg)
+{
+    ((struct nested *)arg)->handled++;
+}
+
+static void insist_in_user_handler(void *arg)
+{
+    struct nested *n = arg;
+    pthread_cleanup_push(note_handled, n); /* one of the user's own, inside */
+    cconc__thread_insist(end_some_times, &n->insisted[n->ender.runs - 1]);
+    pthread_cleanup_pop(0);
+}
+
+static void end_in_insisted(void *arg)
+{
+    struct nested *n = arg;
+    n->ender.runs++;
+    if (n->ender.runs <= 3) {
+        insist_in_user_handler(n);
+    } else {
+        n->ender.finished++;
+    }
+}
+
+static void thread_ended_inside_of_insisted_calls_can_be_ended_again(void **state)
+{
+    struct nested n = {.ender = {.again = true},
+                       .insisted = {{.ends = 1}, {.ends = 2}, {.ends = 3}}};
+    (void)state;
+    n.ender.thread = thread_make(end_in_insisted, count_torn, &n);
+    assert_int_equal(cconc__thread_start(&n.ender.thread, 0), 0);
+    cconc__thread_join(&n.ender.thread);
+    assert_int_equal(n.ender.torn, 3);
+    assert_int_equal(n.ender.finished, 1);
+    assert_int_equal(n.handled, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(n.insisted[i].calls, n.insisted[i].ends + 1);
+        assert_false(n.insisted[i].went_on);
+    }
+}
+
+static struct insisted late_insisted = {.ends = 2};
+
+static void insist_late(void *arg)
+{
+    (void)arg;
+    cconc__thread_insist(end_some_times, &late_insisted);
+}
+
+static void insist_twice_thread(void *arg, size_t index)
+{
+    static struct insisted early = {.ends = 1};
+    (void)index;
+    SUPPORT_CHECK(pthread_setspecific(*(pthread_key_t *)arg, arg) == 0);
+    cconc__thread_insist(end_some_times, &early);
+}
+
+static void thread_insists_in_exit_handlers_too(void **state)
+{
+    pthread_key_t key;
+    (void)state;
+    assert_int_equal(pthread_key_create(&key, insist_late), 0);
+    (void)support_threads_join(support_threads_start(1, insist_twice_thread, &key));
+    assert_int_equal(late_insisted.calls, 3);
+    assert_int_equal(pthread_key_delete(key), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -360,6 +434,8 @@ int main(int argc, char **argv)
         UNIT_TEST(thread_join_is_no_cancellation_point),
         UNIT_TEST(thread_let_cancel_gives_what_was),
         UNIT_TEST(thread_insists_until_the_call_has_returned),
+        UNIT_TEST(thread_ended_inside_of_insisted_calls_can_be_ended_again),
+        UNIT_TEST(thread_insists_in_exit_handlers_too),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
