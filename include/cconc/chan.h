@@ -34,7 +34,8 @@
 
 CCONC_BEGIN_DECLS
 
-/* drop gets each element that is still inside when the channel is freed. */
+/* drop gets each element that is still inside when the channel is freed, also if it ends the thread
+ * that frees it. */
 typedef void (*cconc_chan_drop_fn)(void *elem, void *user);
 
 typedef struct cconc_chan_opts {

@@ -30,6 +30,7 @@
 #include "core/waiter.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/thread.h"
 
 #include <errno.h>
 #include <string.h>
@@ -408,16 +409,17 @@ static node_value *node_release(cconc_ctx *ctx)
 }
 
 /* Hand released bindings to their destroy functions, each out of the way first: one may end the
- * thread. */
-static void node_destroy_values(node_value *released)
+ * thread, and then this comes again for the others. */
+static void node_destroy_values(void *arg)
 {
-    while (released) {
-        node_value *next = released->released;
+    node_value **first = arg;
+    while (*first) {
+        node_value *released = *first;
         void (*destroy)(void *value) = released->destroy;
         void *value = released->value;
+        *first = released->released;
         cconc__alloc_free(released);
         destroy(value);
-        released = next;
     }
 }
 
@@ -442,5 +444,7 @@ void cconc__node_unref(cconc_ctx *ctx)
         }
         ctx = parent;
     }
-    node_destroy_values(first);
+    if (first) {
+        cconc__thread_insist(node_destroy_values, &first);
+    }
 }

@@ -17,6 +17,7 @@
 #include "core/spin.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/thread.h"
 
 #define CHAN_LOOKS 64 /* of the looks before queueing, one goes further than the slot */
 
@@ -129,6 +130,16 @@ static void chan_drop_all(cconc_chan *ch)
     }
 }
 
+/* Comes again for each drop that ends the thread. */
+static void chan_free_go(void *arg)
+{
+    cconc_chan *ch = arg;
+    chan_drop_all(ch);
+    cconc__lock_destroy(&ch->mu);
+    cconc__alloc_free(ch->slots);
+    cconc__alloc_free(ch->memory);
+}
+
 void cconc_chan_free(cconc_chan *ch)
 {
     MUST_ALIGN(ch, cconc_chan);
@@ -140,10 +151,7 @@ void cconc_chan_free(cconc_chan *ch)
     cconc_chan_waiters(ch, &senders, &receivers);
     MUST(senders == 0 && receivers == 0,
          "chan free with %zu blocked receivers and %zu blocked senders", receivers, senders);
-    chan_drop_all(ch);
-    cconc__lock_destroy(&ch->mu);
-    cconc__alloc_free(ch->slots);
-    cconc__alloc_free(ch->memory);
+    cconc__thread_insist(chan_free_go, ch);
 }
 
 static void chan_close_side_locked(cconc_chan *ch, chan_dir dir, wake_batch *batch)

@@ -12,6 +12,7 @@
 #include "chan_help.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -297,6 +298,32 @@ static void chan_drop_may_use_other_channels(void **state)
     cconc_chan_free(drops.other);
 }
 
+static void drop_and_exit(void *elem, void *user)
+{
+    note_drop(elem, user);
+    pthread_exit(NULL);
+}
+
+static void free_that_ends(void *arg, size_t index)
+{
+    (void)index;
+    cconc_chan_free(arg);
+    support_abort(__FILE__, __LINE__, "free came back");
+}
+
+static void chan_free_is_finished_though_every_drop_ends_its_thread(void **state)
+{
+    struct drops drops = {{0}, 0, NULL};
+    (void)state;
+    cconc_chan *ch = make_with_drop(4, drop_and_exit, &drops);
+    chan_fill(ch, 7);
+    assert_int_equal(support_threads_join(support_threads_start(1, free_that_ends, ch)), 0);
+    assert_int_equal(drops.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(drops.values[i], 7 + i);
+    }
+}
+
 static void chan_drop_does_not_get_what_a_failed_send_kept(void **state)
 {
     struct drops drops = {{0}, 0, NULL};
@@ -451,6 +478,7 @@ int main(int argc, char **argv)
         UNIT_TEST(chan_free_without_drop_forgets_what_is_inside),
         UNIT_TEST(chan_free_of_an_empty_one_drops_nothing),
         UNIT_TEST(chan_drop_may_use_other_channels),
+        UNIT_TEST(chan_free_is_finished_though_every_drop_ends_its_thread),
         UNIT_TEST(chan_drop_does_not_get_what_a_failed_send_kept),
         UNIT_TEST(chan_close_and_free_need_no_memory),
         UNIT_TEST(chan_close_of_NULL_is_misuse),

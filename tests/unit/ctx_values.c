@@ -229,10 +229,39 @@ static void ctx_value_whose_destroy_ends_the_timer_thread_leaves_it_working(void
     }
 }
 
+static void count_and_exit(void *value)
+{
+    atomic_fetch_add((atomic_int *)value, 1);
+    pthread_exit(NULL);
+}
+
+static void free_that_ends(void *arg, size_t index)
+{
+    (void)index;
+    cconc_ctx_free(arg);
+    support_abort(__FILE__, __LINE__, "free came back");
+}
+
+static void ctx_values_are_all_destroyed_though_each_ends_the_callers_thread(void **state)
+{
+    (void)state;
+    atomic_int destroyed = 0;
+    cconc_ctx *ctx = make_cancel(NULL);
+    for (int i = 0; i < 5; i++) { /* one handle, which keeps all those above it */
+        cconc_ctx *child = NULL;
+        assert_int_equal(cconc_ctx_with_value(ctx, &key_a, &destroyed, count_and_exit, &child), 0);
+        cconc_ctx_free(ctx);
+        ctx = child;
+    }
+    assert_int_equal(support_threads_join(support_threads_start(1, free_that_ends, ctx)), 0);
+    assert_int_equal(atomic_load(&destroyed), 5);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(ctx_value_whose_destroy_ends_the_timer_thread_leaves_it_working),
+        UNIT_TEST(ctx_values_are_all_destroyed_though_each_ends_the_callers_thread),
         UNIT_TEST(ctx_value_gives_the_nearest_binding),
         UNIT_TEST(ctx_null_value_hides_an_outer_one),
         UNIT_TEST(ctx_keys_compare_by_address),
