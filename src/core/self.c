@@ -34,15 +34,22 @@ static self reserve[SELF_RESERVE];  /* each is some thread's or on the list */
 static uint32_t reserve_used;       /* (m) */
 static uint32_t numbers;            /* (m) given to records so far */
 
-static void self_thread_ends(plat_tls_slot *slot)
+/* Comes again if a callback of an object whose local goes ends the thread once more. */
+static void self_leave(void *arg)
 {
-    self *me = (self *)(void *)slot;
-    CHECK(!parker_is_parked(&me->parker));
+    self *me = arg;
     cconc__local_leave(&me->locals);
     lock_take(&records_mu);
     me->next = free_records;
     free_records = me;
     lock_leave(&records_mu);
+}
+
+static void self_thread_ends(plat_tls_slot *slot)
+{
+    self *me = (self *)(void *)slot;
+    CHECK(!parker_is_parked(&me->parker));
+    cconc__thread_insist(self_leave, me);
 }
 
 /* A record from the list or the reserve, NULL if there is none; *out_fresh tells that its parker

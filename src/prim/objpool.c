@@ -16,6 +16,7 @@
 
 #include "core/must.h"
 #include "plat/alloc.h"
+#include "plat/thread.h"
 
 #include <errno.h>
 
@@ -45,6 +46,41 @@ static inline void objpool_exit(cconc_objpool *pool)
 #endif
 }
 
+#if defined(CCONC_CHECKED)
+typedef struct objpool_call {
+    cconc_objpool *pool;
+    void (*run)(void *arg);
+    void *arg;
+    bool is_begun;
+} objpool_call;
+
+/* Comes again if a callback ends the thread: then the call is over, too. */
+static void objpool_call_go(void *arg)
+{
+    objpool_call *call = arg;
+    if (!call->is_begun) {
+        call->is_begun = true;
+        call->run(call->arg);
+    }
+    objpool_exit(call->pool);
+}
+#endif
+
+/* Run the part of a call that calls back, and may not come back. */
+static inline void objpool_guard(cconc_objpool *pool, const char *verb, void (*run)(void *arg),
+                                 void *arg)
+{
+#if defined(CCONC_CHECKED)
+    objpool_call call = {pool, run, arg, false};
+    objpool_enter(pool, verb);
+    cconc__thread_insist(objpool_call_go, &call);
+#else
+    (void)pool;
+    (void)verb;
+    run(arg);
+#endif
+}
+
 static void objpool_close(cconc_objpool *pool)
 {
     uint32_t calls = atom_add_rlx(&pool->calls, OBJPOOL_FREED); /* rlx: as in enter */
@@ -53,12 +89,27 @@ static void objpool_close(cconc_objpool *pool)
 
 /* ---- callbacks ------------------------------------------------------------------------------- */
 
+typedef struct objpool_making {
+    cconc_objpool *pool;
+    void *object;
+    int err;
+} objpool_making;
+
+static void objpool_create_go(void *arg)
+{
+    objpool_making *making = arg;
+    making->err = making->pool->create(making->pool->user, &making->object);
+}
+
 static int objpool_create(cconc_objpool *pool, void **out_object)
 {
     void *object = NULL;
     int err = 0;
     if (pool->create) {
-        err = pool->create(pool->user, &object);
+        objpool_making making = {pool, NULL, 0};
+        objpool_guard(pool, "get", objpool_create_go, &making);
+        object = making.object;
+        err = making.err;
         MUST(err || object, "objpool create returned %d and no object", err);
     } else {
         object = cconc__alloc(pool->size);
@@ -286,10 +337,31 @@ static void objpool_check_put(const objpool_cache *cache, const void *object)
 #endif
 }
 
+typedef struct objpool_putting {
+    cconc_objpool *pool;
+    objpool_cache *cache; /* or NULL */
+    store_item item;
+} objpool_putting;
+
+static void objpool_put_go(void *arg)
+{
+    objpool_putting *putting = arg;
+    cconc_objpool *pool = putting->pool;
+    objpool_cache *cache = putting->cache;
+    if (!objpool_prepare(pool, cache, &putting->item)) {
+        objpool_destroy(pool, putting->item.object);
+    } else if (cache && (cache->top < cache->room || cconc__objpool_cache_flush(pool, cache))) {
+        uint32_t trims = atom_load_rlx(&pool->trims); /* rlx: a trim now is a trim before */
+        cache_push(cache, putting->item, trims);
+    } else {
+        cconc__objpool_give(pool, putting->item);
+    }
+}
+
 void cconc_objpool_put(cconc_objpool *pool, void *object)
 {
+    objpool_putting putting;
     objpool_cache *cache;
-    store_item item;
     if (!object) {
         return;
     }
@@ -301,15 +373,8 @@ void cconc_objpool_put(cconc_objpool *pool, void *object)
     }
     objpool_exit(pool);
     objpool_check_put(cache, object);
-    item.object = object;
-    item.bytes = pool->size;
-    if (!objpool_prepare(pool, cache, &item)) {
-        objpool_destroy(pool, object);
-    } else if (cache && (cache->top < cache->room || cconc__objpool_cache_flush(pool, cache))) {
-        cache_push(cache, item, atom_load_rlx(&pool->trims)); /* rlx: a trim now is a trim before */
-    } else {
-        cconc__objpool_give(pool, item);
-    }
+    putting = (objpool_putting){pool, cache, {object, pool->size}};
+    objpool_guard(pool, "put", objpool_put_go, &putting);
 }
 
 /* ---- trim, counts, free ---------------------------------------------------------------------- */
@@ -346,14 +411,17 @@ static void objpool_shrink(cconc_objpool *pool)
     } while (block);
 }
 
+static void objpool_trim_go(void *arg)
+{
+    objpool_age(arg);
+    objpool_bury(arg);
+    objpool_shrink(arg);
+}
+
 void cconc_objpool_trim(cconc_objpool *pool)
 {
     MUST_POINT(pool, cconc_objpool);
-    objpool_enter(pool, "trim");
-    objpool_age(pool);
-    objpool_exit(pool);
-    objpool_bury(pool);
-    objpool_shrink(pool);
+    objpool_guard(pool, "trim", objpool_trim_go, pool);
 }
 
 static void objpool_read_cache_locked(const objpool_cache *cache, cconc_objpool_counts *counts,
@@ -425,6 +493,23 @@ static void objpool_free_caches(cconc_objpool *pool)
     }
 }
 
+/* Comes again for each destroy that ends the thread. */
+static void objpool_free_go(void *arg)
+{
+    cconc_objpool *pool = arg;
+    objpool_free_caches(pool);
+    cconc__objpool_store_age(&pool->store);
+    cconc__objpool_store_age(&pool->store);
+    objpool_bury(pool);
+    while (pool->store.spare) {
+        store_block *next = pool->store.spare->next;
+        cconc__alloc_free(pool->store.spare);
+        pool->store.spare = next;
+    }
+    cconc__lock_destroy(&pool->mu);
+    cconc__alloc_free(pool);
+}
+
 void cconc_objpool_free(cconc_objpool *pool)
 {
     MUST_ALIGN(pool, cconc_objpool);
@@ -437,15 +522,5 @@ void cconc_objpool_free(cconc_objpool *pool)
     err = cconc_waitgroup_wait(&pool->leaving, NULL); /* no context: nothing else ends it */
     CHECK(err == 0);
     (void)err;
-    objpool_free_caches(pool);
-    cconc__objpool_store_age(&pool->store);
-    cconc__objpool_store_age(&pool->store);
-    objpool_bury(pool);
-    while (pool->store.spare) {
-        store_block *next = pool->store.spare->next;
-        cconc__alloc_free(pool->store.spare);
-        pool->store.spare = next;
-    }
-    cconc__lock_destroy(&pool->mu);
-    cconc__alloc_free(pool);
+    cconc__thread_insist(objpool_free_go, pool);
 }

@@ -45,6 +45,7 @@ static void cache_leave(local *l)
     lock_leave(&pool->mu);
 }
 
+/* Comes again for each destroy that ends the thread once more. */
 static void cache_hand_over(void *arg)
 {
     objpool_cache *cache = arg;
@@ -56,15 +57,13 @@ static void cache_hand_over(void *arg)
             cconc__objpool_give(pool, item);
         }
     }
+    cconc__alloc_free(cache);
+    cconc_waitgroup_done(&pool->leaving);
 }
 
 static void cache_gone(local *l)
 {
-    objpool_cache *cache = (objpool_cache *)(void *)l;
-    cconc_objpool *pool = cache->pool;
-    cconc__thread_insist(cache_hand_over, cache); /* destroy may end the thread once more */
-    cconc__alloc_free(cache);
-    cconc_waitgroup_done(&pool->leaving);
+    cconc__thread_insist(cache_hand_over, (objpool_cache *)(void *)l);
 }
 
 static objpool_cache *cache_make(cconc_objpool *pool, self *me)

@@ -22,6 +22,7 @@ union block {
     struct {
         size_t size;
         uint64_t mark;
+        union block *next; /* among the released ones that are kept */
     } head;
     max_align_t align;
 };
@@ -31,6 +32,8 @@ static atomic_size_t live_bytes;
 static atomic_uint_fast64_t alloc_count;
 static struct support_fault alloc_fault;
 static size_t blocks_at_setup;
+static atomic_bool keeps_released;
+static union block *_Atomic kept;
 
 void support_fault_arm(struct support_fault *fault, uint64_t n, bool sticky)
 {
@@ -90,8 +93,25 @@ static void support_release(void *memory, void *user)
     block->head.mark = BLOCK_DEAD;
     atomic_fetch_sub(&live_blocks, 1);
     atomic_fetch_sub(&live_bytes, block->head.size);
+    if (atomic_load(&keeps_released)) {
+        block->head.next = atomic_load(&kept);
+        while (!atomic_compare_exchange_weak(&kept, &block->head.next, block)) {
+        }
+        return;
+    }
     memset(memory, 0xdd, block->head.size);
     free(block);
+}
+
+void support_keep_released(bool on)
+{
+    atomic_store(&keeps_released, on);
+    union block *block = on ? NULL : atomic_exchange(&kept, NULL);
+    while (block) {
+        union block *next = block->head.next;
+        free(block);
+        block = next;
+    }
 }
 
 void support_memory_start(void)

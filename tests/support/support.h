@@ -44,6 +44,10 @@ size_t support_live_blocks(void);
 size_t support_live_bytes(void);
 uint64_t support_alloc_count(void);
 
+/* Keep what the library releases readable, and as it was, until told to let go of it: for calls on
+ * an object that has been freed. */
+void support_keep_released(bool on);
+
 /* Let the n-th allocation from now on fail (1 is the next one), and all later ones if sticky. */
 void support_fail_alloc(uint64_t n, bool sticky);
 
