@@ -23,7 +23,13 @@
  *           CCONC_POOL_MAX_DEPTH tasks deep, for which no further thread could be had
  *           ENOMEM     no memory, or no thread        EINVAL  an argument that cannot be right
  *           On error nothing happened, and what was to be submitted is the caller's.
- * Limits    CCONC_POOL_MAX_WORKERS workers. The memory of a bounded queue is reserved by new. */
+ * Limits    CCONC_POOL_MAX_WORKERS workers. The memory of a bounded queue is reserved by new.
+ *
+ * A task or hook that ends its thread, by pthread_exit or thread-cancellation, ends with it all
+ * that waits below it on that thread. Each such task has the code ECANCELED, a worker is replaced,
+ * what was to be dropped counts as dropped, and parallel_for and free finish before the thread
+ * goes. But the stack is gone by then: where a task may end its thread no record, of whatever task,
+ * must lie on the stack of a task that waits for one. */
 #ifndef CCONC_POOL_H
 #define CCONC_POOL_H
 
@@ -51,7 +57,8 @@ CCONC_BEGIN_DECLS
 typedef struct cconc_pool_task cconc_pool_task;
 
 /* A task in the caller's memory: submitting it needs none, and it can be waited for. Zero it, set
- * fn and arg, and keep it in place and untouched until it has ended. It can then be used again. */
+ * fn and arg, and keep it in place and untouched until it has ended. It can then be used again. On
+ * the stack of a task it is safe only if no task of the pool ends its thread, see above. */
 struct cconc_pool_task {
     cconc_task_fn fn;
     void         *arg;

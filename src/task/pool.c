@@ -319,6 +319,20 @@ void cconc__pool_unref(cconc_pool *p)
     cconc__alloc_free(p);
 }
 
+/* Comes again for each callback that ends the thread. */
+static void pool_free_go(void *arg)
+{
+    cconc_pool **slot = arg;
+    cconc_pool *p = *slot;
+    if (p) {
+        cconc_ctx *ctx = p->ctx;
+        (void)cconc_pool_shutdown(p, NULL, CCONC_POOL_CANCEL);
+        *slot = NULL;
+        cconc__pool_unref(p);
+        cconc_ctx_free(ctx);
+    }
+}
+
 void cconc_pool_free(cconc_pool *pool)
 {
     MUST_ALIGN(pool, cconc_pool);
@@ -327,7 +341,5 @@ void cconc_pool_free(cconc_pool *pool)
     }
     MUST(!cconc__pool_worker_here(pool), "pool free in one of its own %u workers",
          (unsigned)pool->target);
-    (void)cconc_pool_shutdown(pool, NULL, CCONC_POOL_CANCEL);
-    cconc_ctx_free(pool->ctx);
-    cconc__pool_unref(pool);
+    cconc__thread_insist(pool_free_go, &pool);
 }

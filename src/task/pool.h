@@ -78,6 +78,7 @@ typedef struct pool_worker {
     bool        is_called;       /* (m) chosen to take a task, and not yet there */
     bool        has_lent;        /* (o) its place is somebody else's until its wait is over */
     bool        is_hooked;       /* (o) on_stop is due */
+    bool        has_left;        /* (o) its place is given back */
     uint32_t    depth;           /* (o) runs in use */
     pool_run    runs[CCONC_POOL_MAX_DEPTH + 1]; /* (o) */
 } pool_worker;
@@ -173,6 +174,9 @@ int cconc__pool_grow(cconc_pool *p);
 /* Run the innermost task begun on w, and end it. */
 void cconc__pool_run_nested(pool_worker *w);
 
+/* A task has ended the thread: end those above the depth-th, innermost first. */
+void cconc__pool_tear(pool_worker *w, uint32_t depth);
+
 /* Join threads that have left, chained by next, and keep their records. */
 void cconc__pool_join_threads(cconc_pool *p, pool_worker *left);
 
@@ -197,6 +201,9 @@ cconc_ctx *cconc__pool_future_ctx(pool_task *task);
 
 /* The task is done with its future. */
 void cconc__pool_future_ended(pool_task *task);
+
+/* Drop one reference of the future. */
+void cconc__pool_future_unref(pool_task *task);
 
 /* ---- pool.c ---------------------------------------------------------------------------------- */
 

@@ -10,8 +10,9 @@
  * Locks       The pool's mu: live and error.
  * Ordering    None but mu's: a runner's end is under it, and the caller's look. The counter only
  *             hands out numbers.
- * Lifetime    One reference the caller's, one each runner's: a chunk that ends its thread may take
- *             the caller with it while others still run.
+ * Lifetime    One reference the caller's, one each runner's: a runner gives up its own after whole
+ *             is done. A chunk that ends the caller's thread is waited for like any other: what is
+ *             left of the thread finishes the loop, so nothing of it outlives the caller's frame.
  * Rejected    Splitting in halves, as work stealing does it: with one counter a chunk costs one
  *             compare-and-swap, and the last chunks are spread evenly. */
 #include "task/pool.h"
@@ -146,13 +147,12 @@ static void for_start(for_loop *loop)
     }
 }
 
-/* Take back the runners that nobody has begun, and wait for the others. */
-static int for_finish(for_loop *loop)
+/* Take back the runners that nobody has begun. The caller is through. */
+static void for_withdraw(for_loop *loop)
 {
     cconc_pool *p = loop->pool;
     wake_batch batch = WAKE_BATCH_INIT;
     size_t back = 0;
-    int code = 0;
     lock_take(&p->mu);
     for (size_t i = 0; i < loop->runner_count; i++) {
         if (atom_load_rlx(&loop->runners[i].state) == TASK_QUEUED) { /* rlx: stored under mu */
@@ -170,7 +170,50 @@ static int for_finish(for_loop *loop)
     for (; back > 0; back--) {
         for_unref(loop);
     }
-    return cconc__pool_await(p, NULL, &loop->whole, &code);
+}
+
+/* The caller's part, and what its thread ran before. */
+typedef struct for_caller {
+    for_loop *loop;
+    pool_worker *worker; /* of the loop's pool, or NULL */
+    uint32_t depth;      /* the worker's */
+    self_task *task;     /* the thread's innermost */
+    bool is_begun;
+    bool is_through;
+    int err; /* of the wait */
+} for_caller;
+
+/* A chunk, or a task run during the wait, has ended the thread: undo what lies above the loop. */
+static void for_tear(for_caller *caller)
+{
+    self_get()->task = caller->task;
+    if (caller->worker) {
+        cconc__pool_tear(caller->worker, caller->depth);
+    }
+    if (!caller->is_through) {
+        for_fail(caller->loop, ECANCELED);
+    }
+}
+
+/* Comes again, in what is left of the thread, if something ends that. */
+static void for_caller_go(void *arg)
+{
+    for_caller *caller = arg;
+    for_loop *loop = caller->loop;
+    int code = 0;
+    if (caller->is_begun) {
+        for_tear(caller);
+    } else {
+        caller->is_begun = true;
+        (void)for_run(loop->pool->ctx, loop);
+    }
+    if (!caller->is_through) {
+        caller->is_through = true;
+        for_withdraw(loop);
+    }
+    caller->err = cconc__pool_await(loop->pool, NULL, &loop->whole, &code);
+    caller->err = caller->err ? caller->err : loop->error;
+    for_unref(loop);
 }
 
 /* How many runners a loop over count items gets, and its grain if that is 0. */
@@ -192,6 +235,17 @@ static size_t for_plan(cconc_pool *p, size_t count, size_t *grain)
     threads -= w ? 1 : 0;
     chunks = (count - 1) / *grain;
     return chunks < threads ? chunks : threads;
+}
+
+/* Run the loop in the caller and in the runners. Returns the loop's code. */
+static int for_call(for_loop *loop)
+{
+    for_caller caller = {.loop = loop, .worker = cconc__pool_worker_here(loop->pool)};
+    caller.depth = caller.worker ? caller.worker->depth : 0;
+    caller.task = self_get()->task;
+    for_start(loop);
+    cconc__thread_insist(for_caller_go, &caller);
+    return caller.err;
 }
 
 static bool for_is_refused(cconc_pool *p)
@@ -241,10 +295,5 @@ int cconc_pool_parallel_for(cconc_pool *pool, cconc_ctx *ctx, size_t begin, size
     atom_init(&loop->stops, 0);
     ref_init(&loop->refs, 1);
     cconc__pool_task_init(&loop->whole, TASK_GIVEN);
-    for_start(loop);
-    (void)for_run(pool->ctx, loop);
-    err = for_finish(loop);
-    err = err ? err : loop->error;
-    for_unref(loop);
-    return err;
+    return for_call(loop);
 }

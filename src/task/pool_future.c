@@ -48,6 +48,11 @@ static void future_unref(cconc_future *future)
     }
 }
 
+void cconc__pool_future_unref(pool_task *task)
+{
+    future_unref(future_of(task));
+}
+
 void cconc__pool_future_ended(pool_task *task)
 {
     cconc_future *future = future_of(task);

@@ -317,12 +317,24 @@ bool cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost
     return true;
 }
 
-void cconc__pool_drop(cconc_pool *p, const pool_lost *lost)
+typedef struct queue_drop {
+    cconc_pool *pool;
+    const pool_lost *lost;
+    bool is_told; /* the owner has been, or is just being, told */
+} queue_drop;
+
+/* Comes again if the hook ends the thread. */
+static void queue_drop_go(void *arg)
 {
+    queue_drop *drop = arg;
+    cconc_pool *p = drop->pool;
+    const pool_lost *lost = drop->lost;
     wake_batch batch = WAKE_BATCH_INIT;
-    if (lost->ended) {
+    bool tells = !drop->is_told;
+    drop->is_told = true;
+    if (tells && lost->ended) {
         lost->ended((cconc_pool_task *)(void *)lost->task, ECANCELED, true);
-    } else if (p->opts.on_drop) {
+    } else if (tells && p->opts.on_drop) {
         p->opts.on_drop(p->opts.user, lost->fn, lost->arg);
     }
     lock_take(&p->mu);
@@ -337,6 +349,12 @@ void cconc__pool_drop(cconc_pool *p, const pool_lost *lost)
     if (lost->kind == TASK_FUTURE) {
         cconc__pool_future_ended(lost->task);
     }
+}
+
+void cconc__pool_drop(cconc_pool *p, const pool_lost *lost)
+{
+    queue_drop drop = {p, lost, false};
+    cconc__thread_insist(queue_drop_go, &drop);
 }
 
 int cconc__pool_sleep(cconc_pool *p, cconc_ctx *ctx, helper *h, waitq *q, waiter *w,

@@ -92,29 +92,65 @@ static int pool_try(cconc_pool *p, pool_task *task, bool drops)
     return err;
 }
 
-/* Run task in the calling thread. */
-static void pool_run_here(cconc_pool *p, pool_task *task)
+/* A task that its submitter runs. */
+typedef struct submit_run {
+    cconc_pool *pool;
+    pool_task *task; /* one with an ended is not to be touched once that is called */
+    task_kind kind;
+    int code;
+    bool is_begun; /* when it comes again fn has ended the thread */
+    bool is_told;  /* whoever gets the code has been, or is just being, told */
+    bool has_ended;
+} submit_run;
+
+static void submit_tell(submit_run *run)
 {
+    cconc_pool *p = run->pool;
+    pool_task *task = run->task;
+    run->is_told = true;
+    if (run->has_ended) {
+        task->ended((cconc_pool_task *)(void *)task, run->code, false);
+    } else if (run->kind == TASK_LOOSE && run->code != 0 && p->opts.on_error) {
+        p->opts.on_error(p->opts.user, task->fn, task->arg, run->code);
+    }
+}
+
+/* Comes again if fn, or whoever gets its code, ends the thread. */
+static void submit_run_go(void *arg)
+{
+    submit_run *run = arg;
+    cconc_pool *p = run->pool;
+    pool_task *task = run->task;
     wake_batch batch = WAKE_BATCH_INIT;
-    bool is_future = task->kind == TASK_FUTURE;
-    int code = task->fn(is_future ? cconc__pool_future_ctx(task) : p->ctx, task->arg);
-    bool has_ended = task->ended != NULL;
-    bool is_plain = task->kind == TASK_LOOSE;
-    if (has_ended) {
-        task->ended((cconc_pool_task *)(void *)task, code, false);
-    } else if (is_plain && code != 0 && p->opts.on_error) {
-        p->opts.on_error(p->opts.user, task->fn, task->arg, code);
+    bool is_future = run->kind == TASK_FUTURE;
+    bool is_torn = run->is_begun;
+    if (!run->is_begun) {
+        run->is_begun = true;
+        run->code = task->fn(is_future ? cconc__pool_future_ctx(task) : p->ctx, task->arg);
+    }
+    if (!run->is_told) {
+        submit_tell(run);
     }
     lock_take(&p->mu);
     p->counts.caller_ran++;
-    if (!has_ended && !is_plain) {
-        cconc__pool_finish_locked(p, task, code, &batch);
+    if (!run->has_ended && run->kind != TASK_LOOSE) {
+        cconc__pool_finish_locked(p, task, run->code, &batch);
     }
     lock_leave(&p->mu);
     batch_wake(&batch);
     if (is_future) {
         cconc__pool_future_ended(task);
     }
+    if (is_future && is_torn) {
+        cconc__pool_future_unref(task); /* the submitter never gets it */
+    }
+}
+
+/* Run task in the calling thread. */
+static void pool_run_here(cconc_pool *p, pool_task *task)
+{
+    submit_run run = {p, task, (task_kind)task->kind, ECANCELED, false, false, task->ended != NULL};
+    cconc__thread_insist(submit_run_go, &run);
 }
 
 /* A rendezvous in a worker that would block: it takes the task itself. Returns false if it is in

@@ -122,6 +122,7 @@ static worker_next worker_look_locked(pool_worker *w, wake_batch *batch)
     }
     if (next == WORKER_LEAVES) {
         p->active--;
+        w->has_left = true;
     }
     cconc__pool_serve_locked(p, batch);
     return next;
@@ -222,6 +223,7 @@ static void worker_run(void *arg)
     int code = 0;
     me->helper = &w->help;
     w->is_hooked = true;
+    w->has_left = false;
     if (w->pool->opts.on_start) {
         w->pool->opts.on_start(w->pool->opts.user);
     }
@@ -233,6 +235,14 @@ static void worker_run(void *arg)
     worker_leave(w);
 }
 
+void cconc__pool_tear(pool_worker *w, uint32_t depth)
+{
+    while (w->depth > depth) {
+        worker_report(w, ECANCELED);
+        worker_end(w, ECANCELED);
+    }
+}
+
 /* A task or a hook has ended the thread, and with it all that ran on it. */
 static bool worker_torn(void *arg)
 {
@@ -240,16 +250,12 @@ static bool worker_torn(void *arg)
     cconc_pool *p = w->pool;
     self *me = self_get();
     wake_batch batch = WAKE_BATCH_INIT;
-    bool had_left;
     me->task = NULL;
     me->helper = NULL;
-    while (w->depth > 0) {
-        worker_report(w, ECANCELED);
-        worker_end(w, ECANCELED);
-    }
-    had_left = !w->is_hooked; /* in on_stop: its place is given back already */
-    worker_stop_hook(w);
-    if (!had_left) {
+    cconc__pool_tear(w, 0);
+    worker_stop_hook(w); /* if that ends the thread this comes again, without it */
+    if (!w->has_left) {
+        w->has_left = true;
         lock_take(&p->mu);
         p->active--;
         cconc__pool_serve_locked(p, &batch);

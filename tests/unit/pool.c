@@ -535,18 +535,6 @@ static void pool_survives_every_fault(void **state)
     }
 }
 
-static void pool_is_made_and_freed_without_a_leak(void **state)
-{
-    size_t before = 0;
-    (void)state;
-    for (int i = 0; i < MANY(10000, 200); i++) {
-        cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
-        cconc_pool_free(pool);
-        before = i == 9 ? support_live_blocks() : before;
-    }
-    assert_true(support_live_blocks() <= before + 4); /* records of threads are kept for the next */
-}
-
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -573,7 +561,6 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_hooks_come_in_pairs),
         UNIT_TEST(pool_code_of_a_task_without_future_goes_to_the_hook),
         UNIT_TEST(pool_survives_every_fault),
-        UNIT_TEST(pool_is_made_and_freed_without_a_leak),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

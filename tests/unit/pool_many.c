@@ -1,0 +1,244 @@
+/* pool_many.c - unit tests of pools: many tasks, many pools, and sizes that change under load
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk      One task in a million that is lost or run twice; a thread too many, or one that is left
+ *           behind; a shutdown that takes as long as its queue.
+ * Method    Counts that must come out exactly: tasks, threads of the process, the library's memory.
+ * Catches   W1 W2 W3 W4 W9 W10, I1 I4 I17 I19; rules pool-1 pool-2 pool-6 pool-11 pool-12.
+ */
+#include "pool_help.h"
+
+#include <dirent.h>
+
+/* Threads of this process. */
+static int threads_now(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+    SUPPORT_CHECK(tasks);
+    for (struct dirent *entry = readdir(tasks); entry; entry = readdir(tasks)) {
+        count += entry->d_name[0] != '.';
+    }
+    SUPPORT_CHECK(closedir(tasks) == 0);
+    return count;
+}
+
+static void pool_of_4_workers_runs_a_million_tasks_through_a_queue_of_64(void **state)
+{
+    uint64_t threads = support_thread_count();
+    cconc_pool *pool = pool_make(4, 64, CCONC_POOL_BLOCK);
+    int count = MANY(1000000, 50000);
+    atomic_int ran = 0;
+    uint64_t most_queued = 0;
+    (void)state;
+    for (int i = 0; i < count; i++) {
+        SUPPORT_CHECK(cconc_pool_submit(pool, NULL, count_run, &ran) == 0);
+        if (i % 1000 == 0) {
+            cconc_pool_counts counts = pool_counts(pool);
+            most_queued = counts.queued > most_queued ? counts.queued : most_queued;
+            SUPPORT_CHECK(counts.workers == 4 && counts.running <= 4);
+        }
+    }
+    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+    assert_int_equal(atomic_load(&ran), count);
+    assert_int_equal(pool_counts(pool).submitted, count);
+    assert_int_equal(pool_counts(pool).completed, count);
+    assert_true(most_queued <= 64);
+    assert_int_equal(support_thread_count() - threads, 4);
+    cconc_pool_free(pool);
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+struct load {
+    cconc_pool *pool;
+    atomic_int ran;
+    atomic_int submitted;
+    atomic_bool over;
+};
+
+static void submit_load(void *arg, size_t index)
+{
+    struct load *load = arg;
+    (void)index;
+    while (!atomic_load(&load->over)) {
+        SUPPORT_CHECK(cconc_pool_submit(load->pool, NULL, count_run, &load->ran) == 0);
+        atomic_fetch_add(&load->submitted, 1);
+    }
+}
+
+static void load_goes_on(struct load *load)
+{
+    int seen = atomic_load(&load->submitted);
+    until(atomic_load(&load->submitted) > seen + MANY(20000, 2000));
+}
+
+static void pool_resized_from_1_to_16_to_2_under_load_loses_nothing(void **state)
+{
+    struct hooks hooks;
+    cconc_pool *pool = pool_make_hooked(&hooks, 1, 64, CCONC_POOL_BLOCK);
+    struct load load = {.pool = pool};
+    (void)state;
+    struct support_threads *threads = support_threads_start(3, submit_load, &load);
+    load_goes_on(&load);
+    assert_int_equal(cconc_pool_resize(pool, 16), 0);
+    assert_int_equal(pool_counts(pool).workers, 16);
+    load_goes_on(&load);
+    assert_int_equal(cconc_pool_resize(pool, 2), 0);
+    until(pool_counts(pool).workers == 2);
+    load_goes_on(&load);
+    atomic_store(&load.over, true);
+    assert_int_equal(support_threads_join(threads), 0);
+    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+    assert_int_equal(atomic_load(&load.ran), atomic_load(&load.submitted));
+    assert_int_equal(pool_counts(pool).submitted, atomic_load(&load.submitted));
+    assert_int_equal(pool_counts(pool).completed, atomic_load(&load.submitted));
+    until(atomic_load(&hooks.stopped) == 14);
+    cconc_pool_free(pool);
+    assert_int_equal(atomic_load(&hooks.started), 16);
+    assert_int_equal(atomic_load(&hooks.stopped), 16);
+    assert_int_equal(atomic_load(&hooks.dropped), 0);
+}
+
+/* ---- shutdown ------------------------------------------------------------------------------- */
+
+#define SHUT_QUEUE 1000
+#define SHUT_BLOCKED 32
+
+static void pool_cancelled_with_a_full_queue_is_over_within_a_second(void **state)
+{
+    struct hooks hooks;
+    cconc_pool *pool = pool_make_hooked(&hooks, 4, SHUT_QUEUE, CCONC_POOL_BLOCK);
+    static cconc_pool_task records[SHUT_QUEUE / 2];
+    static cconc_future *futures[SHUT_QUEUE / 4];
+    struct submitter submitters[SHUT_BLOCKED];
+    atomic_int ran = 0;
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(cconc_pool_submit(pool, NULL, until_done, NULL), 0);
+    }
+    until(pool_counts(pool).running == 4 && pool_counts(pool).queued == 0);
+    for (size_t i = 0; i < SHUT_QUEUE / 4; i++) {
+        records[2 * i] = records[2 * i + 1] = (cconc_pool_task){.fn = count_run, .arg = &ran};
+        assert_int_equal(cconc_pool_submit_task(pool, NULL, &records[2 * i]), 0);
+        assert_int_equal(cconc_pool_submit_future(pool, NULL, count_run, &ran, &futures[i]), 0);
+        assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
+        assert_int_equal(cconc_pool_submit_task(pool, NULL, &records[2 * i + 1]), 0);
+    }
+    for (uint32_t i = 0; i < SHUT_BLOCKED; i++) {
+        submitter_start_blocked(&submitters[i], pool, NULL, count_run, &ran, i + 1);
+    }
+    int64_t begin_ns = support_now_ns();
+    assert_int_equal(cconc_pool_shutdown(pool, NULL, CCONC_POOL_CANCEL), 0);
+    for (size_t i = 0; i < SHUT_BLOCKED; i++) {
+        assert_int_equal(submitter_end(&submitters[i]), EPIPE); /* never accepted: still its own */
+    }
+    for (size_t i = 0; i < SHUT_QUEUE / 2; i++) {
+        assert_int_equal(cconc_pool_join(pool, NULL, &records[i]), ECANCELED);
+    }
+    for (size_t i = 0; i < SHUT_QUEUE / 4; i++) {
+        assert_int_equal(cconc_future_wait(futures[i], NULL), ECANCELED);
+        cconc_future_free(futures[i]);
+    }
+    assert_true(support_now_ns() - begin_ns < MANY(1, 10) * CCONC_SECOND);
+    assert_int_equal(atomic_load(&ran), 0);
+    assert_int_equal(atomic_load(&hooks.dropped), SHUT_QUEUE);
+    assert_int_equal(pool_counts(pool).dropped, SHUT_QUEUE);
+    assert_int_equal(pool_counts(pool).workers, 0);
+    cconc_pool_free(pool);
+}
+
+static void pool_made_and_freed_many_times_leaves_no_memory_and_no_thread(void **state)
+{
+    struct hooks hooks;
+    int count = MANY(10000, 200);
+    int threads_before = threads_now();
+    uint64_t made_before = support_thread_count();
+    size_t blocks_before = support_live_blocks();
+    int started = 0;
+    int most = 0;
+    (void)state;
+    for (int i = 0; i < count; i++) {
+        cconc_pool *pool = pool_make_hooked(&hooks, 1 + i % 2, 4, CCONC_POOL_BLOCK);
+        cconc_pool_free(pool);
+        SUPPORT_CHECK(atomic_load(&hooks.started) == 1 + i % 2);
+        SUPPORT_CHECK(atomic_load(&hooks.stopped) == 1 + i % 2);
+        started += 1 + i % 2;
+        if (i % 100 == 0) {
+            int now = threads_now();
+            most = now > most ? now : most;
+        }
+    }
+    assert_int_equal(support_thread_count() - made_before, started);
+    assert_true(most <= threads_before + 1); /* the kernel may still list the last one joined */
+    until(threads_now() == threads_before);
+    /* What is kept of an ended thread serves the next one: two at a time, so two records. */
+    assert_true(support_live_blocks() <= blocks_before + 2);
+}
+
+/* ---- recursion ------------------------------------------------------------------------------ */
+
+struct tree {
+    cconc_pool *pool;
+    int depth;
+    atomic_int *visited;
+    atomic_int *deepest;
+};
+
+/* A tree of Fibonacci's shape: each node waits for two below it. */
+static int tree_run(cconc_ctx *ctx, void *arg)
+{
+    struct tree *tree = arg;
+    struct tree below[2];
+    cconc_pool_task tasks[2];
+    (void)ctx;
+    atomic_fetch_add(tree->visited, 1);
+    if (tree->depth == 0) {
+        atomic_fetch_add(tree->deepest, 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        below[i] = *tree;
+        below[i].depth -= 1 + i;
+        tasks[i] = (cconc_pool_task){.fn = tree_run, .arg = &below[i]};
+        if (below[i].depth >= 0) {
+            SUPPORT_CHECK(cconc_pool_submit_task(tree->pool, NULL, &tasks[i]) == 0);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        if (below[i].depth >= 0) {
+            SUPPORT_CHECK(cconc_pool_join(tree->pool, NULL, &tasks[i]) == 0);
+        }
+    }
+    return 0;
+}
+
+static void pool_tree_of_depth_20_is_done_by_one_worker(void **state)
+{
+    (void)state;
+    for (int workers = 1; workers <= 2; workers++) {
+        cconc_pool *pool = pool_make(workers, 2, CCONC_POOL_BLOCK);
+        atomic_int visited = 0;
+        atomic_int deepest = 0;
+        struct tree root = {pool, 20, &visited, &deepest};
+        cconc_pool_task task = {.fn = tree_run, .arg = &root};
+        assert_int_equal(cconc_pool_submit_task(pool, NULL, &task), 0);
+        assert_int_equal(cconc_pool_join(pool, NULL, &task), 0);
+        assert_int_equal(atomic_load(&deepest), 10946); /* paths of steps 1 and 2 that add to 20 */
+        assert_int_equal(atomic_load(&visited), 28656);
+        assert_int_equal(pool_counts(pool).workers, workers);
+        cconc_pool_free(pool);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        UNIT_TEST(pool_of_4_workers_runs_a_million_tasks_through_a_queue_of_64),
+        UNIT_TEST(pool_resized_from_1_to_16_to_2_under_load_loses_nothing),
+        UNIT_TEST(pool_cancelled_with_a_full_queue_is_over_within_a_second),
+        UNIT_TEST(pool_made_and_freed_many_times_leaves_no_memory_and_no_thread),
+        UNIT_TEST(pool_tree_of_depth_20_is_done_by_one_worker),
+    };
+    support_start(argc, argv, NULL);
+    return UNIT_RUN(tests);
+}
