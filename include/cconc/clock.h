@@ -9,7 +9,7 @@
  *           int err = cconc_clock_advance(CCONC_SECOND);            (tests/unit/clock_virtual.c)
  * Lifetime  Virtual or real for the whole process.
  * Threads   Every function, any thread, any time; one at a time moves or changes the clock.
- * Blocking  advance, until all that it released has settled.
+ * Blocking  advance, until all that it released has settled; real, shortly.
  * Orders    O1 What a function did that advance released, and what the library did to end a wait,
  *           happen before the return of advance.
  * Progress  Reading is wait-free while the clock is real.
@@ -42,6 +42,7 @@ CCONC_API CCONC_NODISCARD int cconc_clock_virtual(void);
 
 /* Go back to the real clock, which may be behind the virtual one: deadlines, tickers and timers of
  * the virtual one should not be used any more. Nothing is done if it is real.
+ * Blocks:   until what is due by the virtual clock has been released.
  * Returns:  0, EBUSY (a wait is blocked until a time, or a timer or the deadline of a context is
  *           armed). */
 CCONC_API CCONC_NODISCARD int cconc_clock_real(void);

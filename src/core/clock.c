@@ -174,12 +174,14 @@ int cconc_clock_real(void)
     int64_t now_ns = plat_clock_now();
     int64_t first_ns;
     int err = 0;
-    if (!clock_claim()) {
+    if ((plat_clock_is_virtual() && cconc__timer_is_me()) || !clock_claim()) {
         return EBUSY;
     }
     if (plat_clock_is_virtual()) {
+        /* A function may have returned before the service is through with what called it. */
+        (void)cconc__quiet_wait(NULL, cconc__timer_is_late); /* no context: it returns 0 */
         cconc__clock_unset();
-        if (cconc__self_blocked(&first_ns) > 0 || cconc__timer_is_busy()) {
+        if (cconc__self_blocked(&first_ns) > 0 || cconc__timer_next() != PLAT_NEVER) {
             cconc__clock_set(now_ns);
             err = EBUSY;
         }
