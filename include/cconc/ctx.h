@@ -85,10 +85,10 @@ CCONC_API CCONC_NODISCARD int cconc_ctx_with_value(cconc_ctx *parent, const void
 CCONC_API CCONC_NODISCARD int cconc_ctx_without_cancel(cconc_ctx *parent, cconc_ctx **out_ctx);
 
 /* Make a child of parent that the first of count listed signals cancels, with the cause message
- * "interrupt signal received" (the signal's name) and its number in cconc_ctx_signal. No signal
- * listed means SIGINT and SIGTERM. Until cancel or the last free, later signals are swallowed, or
- * end the process if flags has CCONC_CTX_SECOND_SIGNAL_EXITS; then the disposition found before is
- * restored, once the last context for that signal is gone.
+ * "interrupt signal received" (the signal's name; without one: "signal 34 received") and its number
+ * in cconc_ctx_signal. No signal listed means SIGINT and SIGTERM. Until cancel or the last free,
+ * later signals are swallowed, or end the process if flags has CCONC_CTX_SECOND_SIGNAL_EXITS; then
+ * the disposition found before is restored, once the last context for that signal is gone.
  * Returns:  as with_cancel; EINVAL also for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, a
  *           bad number or an unknown flag; ENOMEM also if the service cannot start; EMFILE,
  *           ENFILE. */

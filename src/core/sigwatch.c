@@ -47,8 +47,12 @@ static bool watch_has(const sig_watch *watch, int number)
 static void sigwatch_tell(sig_watch *watch, int number)
 {
     node_cause *cause = watch->node->on_signal;
-    (void)snprintf(cause->message, sizeof(cause->message), "%s signal received",
-                   cconc__signal_name(number));
+    const char *name = cconc__signal_name(number);
+    if (name) {
+        (void)snprintf(cause->message, sizeof(cause->message), "%s signal received", name);
+    } else {
+        (void)snprintf(cause->message, sizeof(cause->message), "signal %d received", number);
+    }
     atom_store_rel(&watch->heard, (uint32_t)number); /* [heard.1] rel: before the end is seen */
 }
 

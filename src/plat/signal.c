@@ -68,17 +68,21 @@ const char *cconc__signal_name(int number)
         int         number;
         const char *name;
     } names[] = {
-        {SIGINT, "interrupt"},       {SIGTERM, "terminated"}, {SIGHUP, "hangup"},
-        {SIGQUIT, "quit"},           {SIGUSR1, "user 1"},     {SIGUSR2, "user 2"},
-        {SIGPIPE, "broken pipe"},    {SIGALRM, "alarm"},      {SIGCHLD, "child"},
-        {SIGCONT, "continue"},       {SIGWINCH, "window"},    {SIGTSTP, "terminal stop"},
+        {SIGABRT, "abort"},           {SIGALRM, "alarm"},           {SIGCHLD, "child"},
+        {SIGCONT, "continue"},        {SIGHUP, "hangup"},           {SIGINT, "interrupt"},
+        {SIGPIPE, "broken pipe"},     {SIGPROF, "profiling timer"}, {SIGQUIT, "quit"},
+        {SIGSYS, "bad system call"},  {SIGTERM, "terminated"},      {SIGTRAP, "trap"},
+        {SIGTSTP, "terminal stop"},   {SIGTTIN, "terminal input"},  {SIGTTOU, "terminal output"},
+        {SIGURG, "urgent data"},      {SIGUSR1, "user 1"},          {SIGUSR2, "user 2"},
+        {SIGVTALRM, "virtual timer"}, {SIGWINCH, "window"},         {SIGXCPU, "processor time"},
+        {SIGXFSZ, "file size"},
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (names[i].number == number) {
             return names[i].name;
         }
     }
-    return "signal";
+    return NULL;
 }
 
 static void signal_note(int number)

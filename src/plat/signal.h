@@ -24,7 +24,7 @@ extern const size_t cconc__signal_default_count;
 /* Tell whether number is a signal that may be hooked at all. */
 bool cconc__signal_may_hook(int number);
 
-/* Give its name in words, such as "interrupt"; "signal" where there is none. */
+/* Give its name in words, such as "interrupt"; NULL where there is none. */
 const char *cconc__signal_name(int number);
 
 /* Hear of hooked signals from now on: raise fd when one arrives. One that all threads block is

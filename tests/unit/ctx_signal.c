@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -96,6 +97,18 @@ static void ctx_every_listed_signal_ends_it(void **state)
         assert_int_equal(cconc_ctx_signal(ctx), numbers[i]);
         cconc_ctx_free(ctx);
     }
+}
+
+static void ctx_cause_of_a_signal_without_a_name_has_its_number(void **state)
+{
+    (void)state;
+    char expected[64];
+    cconc_ctx *ctx = make_signals(NULL, (const int[]){SIGRTMIN + 2}, 1);
+    snprintf(expected, sizeof(expected), "signal %d received", SIGRTMIN + 2);
+    send_signal(SIGRTMIN + 2);
+    assert_int_equal(cconc_ctx_wait(ctx, NULL), 0);
+    assert_ended(ctx, ECANCELED, ECANCELED, expected);
+    cconc_ctx_free(ctx);
 }
 
 static void ctx_no_signal_listed_means_interrupt_and_terminate(void **state)
@@ -383,6 +396,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(ctx_signal_ends_it_with_its_name_and_number),
         UNIT_TEST(ctx_every_listed_signal_ends_it),
+        UNIT_TEST(ctx_cause_of_a_signal_without_a_name_has_its_number),
         UNIT_TEST(ctx_no_signal_listed_means_interrupt_and_terminate),
         UNIT_TEST(ctx_signal_reaches_every_context_that_lists_it),
         UNIT_TEST(ctx_with_signals_ends_with_cancel_or_parent_and_no_number),
