@@ -11,6 +11,8 @@
 
 #include <cconc/cconc.h>
 
+#include "core/lock.h"
+
 #define BLOCK_LIVE UINT64_C(0x11fe11fe11fe11fe)
 #define BLOCK_DEAD UINT64_C(0xdeaddeaddeaddead)
 
@@ -66,6 +68,7 @@ uint64_t support_fault_disarm(struct support_fault *fault)
 static void *support_alloc(size_t size, void *user)
 {
     (void)user;
+    cconc__lock_assert_none(); /* env-1: it may call the library */
     atomic_fetch_add(&alloc_count, 1);
     if (support_fault_now(&alloc_fault)) {
         return NULL;
@@ -85,6 +88,7 @@ static void *support_alloc(size_t size, void *user)
 static void support_release(void *memory, void *user)
 {
     (void)user;
+    cconc__lock_assert_none();
     if (!memory) {
         return;
     }

@@ -186,6 +186,40 @@ static void flight_key_is_free_once_anybody_has_the_result(void **state)
     flight_end(set);
 }
 
+struct fresh {
+    cconc_flight *set;
+    struct trip trip;
+    atomic_int stale; /* a result that one had already */
+};
+
+static void fly_again_and_again(void *arg, size_t index)
+{
+    struct fresh *f = arg;
+    cconc_flight_result *before = NULL;
+    cconc_ctx *ctx = index % 2 ? ctx_make() : NULL;
+    for (int i = 0; i < 2000; i++) {
+        cconc_flight_result *result = NULL;
+        SUPPORT_CHECK(flight_do(f->set, ctx, "k", &f->trip, &result) == 0);
+        atomic_fetch_add(&f->stale, result == before);
+        cconc_flight_result_unref(before);
+        before = result;
+    }
+    cconc_flight_result_unref(before);
+    cconc_ctx_free(ctx);
+}
+
+/* Handing out the result and dropping the key are one step: who has it does not get it again. */
+static void flight_key_is_free_for_each_of_many_as_soon_as_it_has_the_result(void **state)
+{
+    (void)state;
+    struct fresh f = {.set = flight_make(), .trip = {.gate = true, .many = true}};
+    struct support_threads *threads = support_threads_start(4, fly_again_and_again, &f);
+    assert_int_equal(support_threads_join(threads), 0);
+    assert_int_equal(atomic_load(&f.stale), 0);
+    assert_true(atomic_load(&f.trip.started) >= 2000);
+    flight_end(f.set);
+}
+
 static void flight_result_outlives_its_table(void **state)
 {
     (void)state;
@@ -543,6 +577,7 @@ int main(int argc, char **argv)
         UNIT_TEST(flight_joiner_gets_the_code_of_the_run_that_it_joined),
         UNIT_TEST(flight_is_shared_for_the_first_caller_as_soon_as_somebody_joined),
         UNIT_TEST(flight_key_is_free_once_anybody_has_the_result),
+        UNIT_TEST(flight_key_is_free_for_each_of_many_as_soon_as_it_has_the_result),
         UNIT_TEST(flight_result_outlives_its_table),
         UNIT_TEST(flight_keys_are_told_apart_by_every_byte_and_their_length),
         UNIT_TEST(flight_refuses_what_cannot_be_right_and_keeps_nothing),

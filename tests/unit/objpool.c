@@ -250,6 +250,65 @@ static void objpool_put_comes_before_the_get_of_another_thread(void **state)
     cconc_objpool_free(m.pool);
 }
 
+/* Callbacks that say in which thread they run. */
+struct place {
+    pthread_t create;
+    pthread_t reset;
+    pthread_t destroy;
+    cconc_objpool *pool;
+};
+
+static int note_create(void *user, void **out_object)
+{
+    struct place *place = user;
+    place->create = pthread_self();
+    *out_object = place;
+    return 0;
+}
+
+static int note_reset(void *user, void *object)
+{
+    (void)object;
+    ((struct place *)user)->reset = pthread_self();
+    return 0;
+}
+
+static void note_destroy(void *user, void *object)
+{
+    (void)object;
+    ((struct place *)user)->destroy = pthread_self();
+}
+
+static void get_and_put(void *arg, size_t index)
+{
+    struct place *place = arg;
+    (void)index;
+    cconc_objpool_put(place->pool, get(place->pool));
+    SUPPORT_CHECK(pthread_equal(place->create, pthread_self()));
+    SUPPORT_CHECK(pthread_equal(place->reset, pthread_self()));
+}
+
+static void objpool_callbacks_run_in_the_thread_that_causes_them(void **state)
+{
+    struct place place = {.pool = NULL};
+    cconc_objpool_opts opts = {
+        .create = note_create, .reset = note_reset, .destroy = note_destroy, .user = &place};
+    (void)state;
+    for (int by_trim = 0; by_trim < 2; by_trim++) {
+        assert_int_equal(cconc_objpool_new(&opts, &place.pool), 0);
+        assert_int_equal(support_threads_join(support_threads_start(1, get_and_put, &place)), 0);
+        assert_int_equal(counts_of(place.pool).retained, 1);
+        cconc_objpool_trim(place.pool);
+        if (by_trim) {
+            cconc_objpool_trim(place.pool);
+            assert_int_equal(counts_of(place.pool).retained, 0);
+        }
+        cconc_objpool_free(place.pool);
+        assert_true(pthread_equal(place.destroy, pthread_self()));
+        place.destroy = place.create;
+    }
+}
+
 static void end_in_create(void *arg, size_t index)
 {
     void *object;
@@ -399,6 +458,7 @@ int main(int argc, char **argv)
         UNIT_TEST(objpool_unused_object_survives_one_trim_not_two),
         UNIT_TEST(objpool_plain_buffers_are_zeroed_once),
         UNIT_TEST(objpool_put_comes_before_the_get_of_another_thread),
+        UNIT_TEST(objpool_callbacks_run_in_the_thread_that_causes_them),
         UNIT_TEST(objpool_is_whole_after_callbacks_that_end_their_thread),
         UNIT_TEST(objpool_of_64_threads_that_come_and_go_leaves_nothing),
         UNIT_TEST(objpool_survives_every_failed_allocation),

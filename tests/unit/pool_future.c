@@ -322,20 +322,73 @@ static int fail_at(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
     return 0;
 }
 
+/* The one worker is busy, so the caller does all, chunk by chunk. */
 static void pool_loop_begins_no_chunk_after_an_error(void **state)
 {
-    cconc_pool *pool = pool_make(1, 1, CCONC_POOL_BLOCK);
-    cconc_ctx *ctx = ctx_make();
-    struct failing failing = {.at = 0};
-    struct failing cancels = {.at = 0, .cancels = ctx};
+    static const size_t places[] = {0, 1, 500, 999};
     (void)state;
-    assert_int_equal(cconc_pool_parallel_for(pool, NULL, 0, 1000000, 1, fail_at, &failing), 77);
-    assert_true(atomic_load(&failing.begun) < 1000000);
-    assert_int_equal(cconc_pool_parallel_for(pool, ctx, 0, 1000000, 1, fail_at, &cancels),
-                     ECANCELED);
-    assert_true(atomic_load(&cancels.begun) < 1000000);
-    assert_int_equal(cconc_pool_parallel_for(pool, ctx, 0, 10, 1, fail_at, &cancels), ECANCELED);
-    cconc_ctx_free(ctx);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        cconc_pool *pool = pool_make(1, 1, CCONC_POOL_BLOCK);
+        cconc_ctx *ctx = ctx_make();
+        struct failing failing = {.at = places[i]};
+        struct failing cancels = {.at = places[i], .cancels = ctx};
+        struct gate gate;
+        pool_occupy(pool, &gate, 1);
+        assert_int_equal(cconc_pool_parallel_for(pool, NULL, 0, 1000, 1, fail_at, &failing), 77);
+        assert_int_equal(atomic_load(&failing.begun), places[i] + 1);
+        int err = cconc_pool_parallel_for(pool, ctx, 0, 1001, 1, fail_at, &cancels);
+        assert_int_equal(err, ECANCELED);
+        assert_int_equal(atomic_load(&cancels.begun), places[i] + 1);
+        assert_int_equal(cconc_pool_parallel_for(pool, ctx, 0, 10, 1, fail_at, &cancels),
+                         ECANCELED);
+        assert_int_equal(atomic_load(&cancels.begun), places[i] + 1);
+        gate_open(&gate);
+        cconc_ctx_free(ctx);
+        cconc_pool_free(pool);
+        gate_free(&gate);
+    }
+}
+
+/* Two chunks, of the caller and of the one worker. */
+struct halves {
+    pthread_t  caller;
+    atomic_int begun;
+    atomic_int failed; /* the caller's has */
+    int        plain;  /* written by the worker's, at its end */
+};
+
+static int fail_or_go_on(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
+{
+    struct halves *halves = arg;
+    (void)ctx;
+    (void)begin;
+    (void)end;
+    atomic_fetch_add(&halves->begun, 1);
+    until(atomic_load(&halves->begun) == 2);
+    if (pthread_equal(halves->caller, pthread_self())) {
+        atomic_store(&halves->failed, 1);
+        return 77;
+    }
+    until(atomic_load(&halves->failed) == 1);
+    for (int i = 0; i < 200; i++) { /* a loop that did not wait would be back by now */
+        sched_yield();
+    }
+    halves->plain++;
+    return 0;
+}
+
+static void pool_loop_returns_after_every_chunk_that_was_begun(void **state)
+{
+    cconc_pool *pool = pool_make(1, 1, CCONC_POOL_BLOCK);
+    struct halves halves = {.caller = pthread_self()};
+    (void)state;
+    for (int i = 1; i <= MANY(100, 20); i++) {
+        until(pool_counts(pool).idle == 1);
+        atomic_store(&halves.begun, 0);
+        atomic_store(&halves.failed, 0);
+        assert_int_equal(cconc_pool_parallel_for(pool, NULL, 0, 2, 1, fail_or_go_on, &halves), 77);
+        assert_int_equal(halves.plain, i);
+    }
     cconc_pool_free(pool);
 }
 
@@ -447,6 +500,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_record_can_be_used_again),
         UNIT_TEST(pool_loop_covers_each_item_once),
         UNIT_TEST(pool_loop_begins_no_chunk_after_an_error),
+        UNIT_TEST(pool_loop_returns_after_every_chunk_that_was_begun),
         UNIT_TEST(pool_loop_in_a_busy_pool_is_done_by_the_caller),
         UNIT_TEST(pool_loop_refuses_what_cannot_be_right),
         UNIT_TEST(pool_loop_survives_a_chunk_that_ends_its_thread),

@@ -104,6 +104,36 @@ static void pool_shutdown_takes_the_harder_mode_later(void **state)
     cconc_ctx_free(ctx);
 }
 
+static int write_plainly(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    *(int *)arg = 1; /* plain on purpose */
+    return 0;
+}
+
+/* pool-14 */
+static void pool_orders_the_end_of_tasks_before_the_return_of_shutdown(void **state)
+{
+    static const uint32_t modes[] = {CCONC_POOL_DRAIN, CCONC_POOL_CANCEL};
+    (void)state;
+    for (int round = 0; round < MANY(200, 50); round++) {
+        struct hooks hooks;
+        cconc_pool *pool = pool_make_hooked(&hooks, 2, 4, CCONC_POOL_BLOCK);
+        int plain[8] = {0};
+        int sum = 0;
+        for (size_t i = 0; i < 8; i++) {
+            assert_int_equal(cconc_pool_submit(pool, NULL, write_plainly, &plain[i]), 0);
+        }
+        assert_int_equal(cconc_pool_shutdown(pool, NULL, modes[round % 2]), 0);
+        for (size_t i = 0; i < 8; i++) {
+            sum += plain[i];
+        }
+        assert_int_equal(sum + atomic_load(&hooks.dropped), 8);
+        assert_true(round % 2 || sum == 8);
+        cconc_pool_free(pool);
+    }
+}
+
 static void shut_down(void *arg, size_t index)
 {
     uint32_t mode = index % 2 ? CCONC_POOL_CANCEL : CCONC_POOL_DRAIN;
@@ -347,6 +377,41 @@ static void pool_replaces_a_worker_whose_task_ends_it(void **state)
     }
 }
 
+static int end_thread_at_gate(cconc_ctx *ctx, void *arg)
+{
+    (void)gate_task(ctx, arg);
+    pthread_exit(NULL);
+}
+
+/* pool-3: what frees capacity here is the worker that takes the place of the one that ended. */
+static void pool_worker_replaced_serves_a_blocked_submitter(void **state)
+{
+    (void)state;
+    for (int queue_len = 0; queue_len < 2; queue_len++) {
+        cconc_pool *pool = pool_make(1, queue_len, CCONC_POOL_BLOCK);
+        struct submitter submitters[2];
+        struct gate gate;
+        atomic_int ran = 0;
+        gate_init(&gate, 0);
+        until(pool_counts(pool).idle == 1);
+        assert_int_equal(cconc_pool_submit(pool, NULL, end_thread_at_gate, &gate), 0);
+        until(atomic_load(&gate.inside) == 1);
+        for (int i = 0; i < queue_len; i++) {
+            assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
+        }
+        for (uint32_t i = 0; i < 2; i++) {
+            submitter_start_blocked(&submitters[i], pool, NULL, count_run, &ran, i + 1);
+        }
+        gate_open(&gate);
+        assert_int_equal(submitter_end(&submitters[0]), 0);
+        assert_int_equal(submitter_end(&submitters[1]), 0);
+        assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+        assert_int_equal(atomic_load(&ran), 2 + queue_len);
+        cconc_pool_free(pool);
+        gate_free(&gate);
+    }
+}
+
 static void pool_without_a_worker_retries_at_the_next_submit(void **state)
 {
     cconc_pool *pool = pool_make(1, 8, CCONC_POOL_BLOCK);
@@ -407,6 +472,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_drain_runs_what_is_queued_and_refuses_the_rest),
         UNIT_TEST(pool_cancel_returns_everything_to_its_owner),
         UNIT_TEST(pool_shutdown_takes_the_harder_mode_later),
+        UNIT_TEST(pool_orders_the_end_of_tasks_before_the_return_of_shutdown),
         UNIT_TEST(pool_shutdown_may_be_called_by_many),
         UNIT_TEST(pool_with_many_idle_workers_is_freed_at_once),
         UNIT_TEST(pool_waits_of_a_worker_for_its_pool_are_deadlocks),
@@ -418,6 +484,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_resized_wakes_a_rendezvous),
         UNIT_TEST(pool_that_cannot_grow_keeps_what_it_got),
         UNIT_TEST(pool_replaces_a_worker_whose_task_ends_it),
+        UNIT_TEST(pool_worker_replaced_serves_a_blocked_submitter),
         UNIT_TEST(pool_without_a_worker_retries_at_the_next_submit),
         UNIT_TEST(pool_resize_survives_every_fault),
     };
