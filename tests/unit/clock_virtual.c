@@ -190,6 +190,155 @@ static void clock_releases_each_kind_of_wait_at_its_deadline(void **state)
     cconc_ctx_free(shape.ctx);
 }
 
+/* What is blocked by something that goes on until the channel is closed. */
+struct busy {
+    cconc_chan        *empty;
+    cconc_sem         *sem;
+    cconc_limiter     *limiter;
+    cconc_sometimes   *sometimes;
+    cconc_pool        *pool;
+    cconc_future      *future;
+    cconc_flight      *set;
+    cconc_flight_call *call;
+    cconc_once         once;
+    atomic_int         held;
+};
+
+enum { BUSY_KINDS = 8 };
+
+/* One bounded wait for a busy object. */
+struct busy_wait {
+    struct busy            *busy;
+    int                     kind;
+    int64_t                 deadline_ns;
+    int64_t                 ended_ns;
+    int                     err;
+    struct support_threads *thread;
+};
+
+static int busy_task(cconc_ctx *ctx, void *arg)
+{
+    struct busy *busy = arg;
+    (void)ctx;
+    atomic_fetch_add(&busy->held, 1);
+    return cconc_chan_recv(busy->empty, NULL, NULL);
+}
+
+static void busy_fn(void *arg)
+{
+    SUPPORT_CHECK(busy_task(NULL, arg) == EPIPE);
+}
+
+static int busy_flight(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    (void)out_value;
+    return busy_task(ctx, arg);
+}
+
+static int busy_call(struct busy *busy, int kind, cconc_ctx *ctx)
+{
+    switch (kind) {
+    case 0:
+        return cconc_sem_acquire(busy->sem, ctx, 1);
+    case 1:
+        return cconc_limiter_wait(busy->limiter, ctx, 1);
+    case 2:
+        return cconc_sometimes_do(busy->sometimes, ctx, busy_fn, busy, NULL);
+    case 3:
+        return cconc_pool_submit(busy->pool, ctx, busy_task, busy);
+    case 4:
+        return cconc_pool_wait(busy->pool, ctx);
+    case 5:
+        return cconc_future_wait(busy->future, ctx) == EINPROGRESS ? ETIMEDOUT : -1;
+    case 6:
+        return cconc_flight_wait(busy->call, ctx, NULL) == EINPROGRESS ? ETIMEDOUT : -1;
+    default:
+        return cconc_once_run(&busy->once, ctx, busy_task, busy) == EINPROGRESS ? ETIMEDOUT : -1;
+    }
+}
+
+static void busy_wait_run(void *arg, size_t index)
+{
+    struct busy_wait *w = arg;
+    cconc_ctx_mem mem;
+    (void)index;
+    w->err = busy_call(w->busy, w->kind, cconc_ctx_until(&mem, NULL, w->deadline_ns));
+    w->ended_ns = cconc_clock_now();
+}
+
+static void busy_hold(void *arg, size_t index)
+{
+    struct busy *busy = arg;
+    if (index == 0) {
+        SUPPORT_CHECK(cconc_once_run(&busy->once, NULL, busy_task, busy) == EPIPE);
+    } else {
+        SUPPORT_CHECK(cconc_sometimes_do(busy->sometimes, NULL, busy_fn, busy, NULL) == 0);
+    }
+}
+
+static struct support_threads *busy_start(struct busy *busy)
+{
+    cconc_pool_opts opts = {.workers = 1, .queue_len = 1};
+    *busy = (struct busy){.empty = chan_make(0, 0)};
+    SUPPORT_CHECK(cconc_sem_new(0, &busy->sem) == 0 && cconc_sem_resize(busy->sem, 0) == 0);
+    SUPPORT_CHECK(cconc_limiter_new(0, 1, &busy->limiter) == 0);
+    SUPPORT_CHECK(cconc_limiter_allow(busy->limiter, 1) == 0);
+    SUPPORT_CHECK(cconc_sometimes_new(NULL, &busy->sometimes) == 0);
+    SUPPORT_CHECK(cconc_pool_new(NULL, &opts, &busy->pool) == 0);
+    SUPPORT_CHECK(cconc_pool_submit_future(busy->pool, NULL, busy_task, busy, &busy->future) == 0);
+    until(atomic_load(&busy->held) == 1);
+    SUPPORT_CHECK(cconc_pool_submit(busy->pool, NULL, busy_task, busy) == 0); /* it is full now */
+    SUPPORT_CHECK(cconc_flight_new(NULL, &busy->set) == 0);
+    SUPPORT_CHECK(cconc_flight_do_async(busy->set, NULL, "k", 1, busy_flight, busy, NULL,
+                                        &busy->call) == 0);
+    struct support_threads *holders = support_threads_start(2, busy_hold, busy);
+    until(atomic_load(&busy->held) == 4);
+    return holders;
+}
+
+static void busy_end(struct busy *busy, struct support_threads *holders)
+{
+    SUPPORT_CHECK(cconc_chan_close(busy->empty) == 0);
+    support_threads_join(holders);
+    SUPPORT_CHECK(cconc_flight_wait(busy->call, NULL, NULL) == EPIPE);
+    cconc_flight_leave(busy->call);
+    cconc_flight_free(busy->set);
+    cconc_pool_free(busy->pool);
+    cconc_future_free(busy->future);
+    cconc_sometimes_free(busy->sometimes);
+    cconc_limiter_free(busy->limiter);
+    cconc_sem_free(busy->sem);
+    cconc_once_destroy(&busy->once);
+    cconc_chan_free(busy->empty);
+}
+
+static void clock_releases_the_waits_for_busy_objects_at_their_deadlines(void **state)
+{
+    struct busy_wait waits[BUSY_KINDS];
+    struct busy busy;
+    struct support_threads *holders = busy_start(&busy);
+    (void)state;
+    go_virtual();
+    int64_t begin_ns = cconc_clock_now();
+    for (int i = 0; i < BUSY_KINDS; i++) {
+        waits[i] = (struct busy_wait){
+            .busy = &busy, .kind = i, .deadline_ns = begin_ns + (1 + i) * CCONC_SECOND};
+        waits[i].thread = support_threads_start(1, busy_wait_run, &waits[i]);
+        until(cconc_clock_waiters() == (size_t)i + 1);
+    }
+    for (int i = 0; i < BUSY_KINDS; i++) {
+        clock_move(CCONC_SECOND - 1);
+        assert_int_equal(cconc_clock_waiters(), BUSY_KINDS - i);
+        clock_move(1);
+        support_threads_join(waits[i].thread);
+        assert_int_equal(waits[i].err, ETIMEDOUT);
+        assert_int_equal(waits[i].ended_ns, waits[i].deadline_ns);
+        assert_int_equal(cconc_clock_waiters(), BUSY_KINDS - 1 - i);
+    }
+    go_real();
+    busy_end(&busy, holders);
+}
+
 static void clock_bounds_a_shutdown(void **state)
 {
     cconc_group *group = NULL;
@@ -413,6 +562,7 @@ int main(int argc, char **argv)
         UNIT_TEST(clock_refuses_what_cannot_be),
         UNIT_TEST(clock_stops_just_before_never),
         UNIT_TEST(clock_releases_each_kind_of_wait_at_its_deadline),
+        UNIT_TEST(clock_releases_the_waits_for_busy_objects_at_their_deadlines),
         UNIT_TEST(clock_bounds_a_shutdown),
         UNIT_TEST(clock_releases_all_that_a_long_step_makes_due),
         UNIT_TEST(clock_of_a_ticker_loop_gives_every_tick_at_its_time),
