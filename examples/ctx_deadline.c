@@ -75,13 +75,14 @@ int main(void)
     struct database quick = {.patience_ns = 60 * CCONC_SECOND};
     struct database slow = {.patience_ns = 20 * CCONC_MS};
     struct database patient = {.patience_ns = 60 * CCONC_SECOND};
-    if (cconc_chan_new(sizeof(int), 1, &quick.rows) || cconc_chan_new(sizeof(int), 0, &slow.rows) ||
-        cconc_chan_send(quick.rows, NULL, &row)) {
-        fprintf(stderr, "ctx_deadline: no memory\n");
-        return 1;
+    int err = cconc_chan_new(sizeof(int), 1, &quick.rows);
+    err = err ? err : cconc_chan_new(sizeof(int), 0, &slow.rows); /* it never answers */
+    err = err ? err : cconc_chan_send(quick.rows, NULL, &row);
+    if (err) {
+        fprintf(stderr, "ctx_deadline: %s\n", cconc_strerror(err));
     }
     patient.rows = slow.rows; /* as silent, but its caller has less time than it would take */
-    bool as_meant = handle_request(&quick, 60 * CCONC_SECOND) == 0 &&
+    bool as_meant = !err && handle_request(&quick, 60 * CCONC_SECOND) == 0 &&
                     handle_request(&slow, 60 * CCONC_SECOND) == ETIMEDOUT &&
                     handle_request(&patient, 20 * CCONC_MS) == ETIMEDOUT;
     cconc_chan_free(slow.rows);

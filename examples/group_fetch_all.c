@@ -79,6 +79,9 @@ int main(void)
                          {.url = "http://down.example/", .status = ECONNREFUSED}};
     int err = fetch_all(good, sizeof(good) / sizeof(good[0]));
     int refused = fetch_all(bad, sizeof(bad) / sizeof(bad[0]));
+    if (err || refused != ECONNREFUSED) { /* the second one is meant to fail */
+        fprintf(stderr, "group_fetch_all: %s\n", cconc_strerror(err ? err : refused));
+    }
     cconc_shutdown(NULL);
     return err || refused != ECONNREFUSED;
 }

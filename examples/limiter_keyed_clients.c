@@ -69,5 +69,6 @@ int main(void)
     printf("no more than %d clients are known: %s\n", MOST_CLIENTS,
            cconc_limiter_keyed_len(service.clients) <= MOST_CLIENTS ? "yes" : "no");
     cconc_limiter_keyed_free(service.clients);
-    return 0;
+    cconc_shutdown(NULL);
+    return status == 200 ? 0 : 1;
 }

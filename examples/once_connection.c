@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { TASKS = 8 };
 
@@ -43,7 +44,7 @@ static int connect_to(cconc_ctx *ctx, void *arg, void **out_db)
     if (sqlite3_open_v2(source->path, &db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
                         NULL) != SQLITE_OK) {
-        int err = sqlite3_errcode(db) == SQLITE_NOMEM ? ENOMEM : ENOENT;
+        int err = sqlite3_errcode(db) == SQLITE_CANTOPEN ? ENOENT : EIO;
         (void)sqlite3_close(db); /* it exists even now, to tell the reason */
         return err;
     }
@@ -96,7 +97,7 @@ static int query_until_it_works(struct source *source)
 
 static void tell(const char *what, const struct source *source, int err)
 {
-    printf("%s: %s, tried %d times\n", what, err ? "failed" : "connected",
+    printf("%s: %s, tried %d times\n", what, err ? strerror(err) : "connected",
            atomic_load(&source->tries));
 }
 
@@ -106,7 +107,7 @@ int main(int argc, char **argv)
     int err = query_all(&good);
     tell("eight tasks", &good, err);
     int kept = query_all(&bad);
-    kept = kept == query(NULL, &bad) ? kept : 0;
+    kept = kept == query(NULL, &bad) ? kept : EDOM; /* asked again, it is the same error */
     tell("a path that does not exist", &bad, kept);
     int retried = query_until_it_works(&late);
     tell("a server that starts late", &late, retried);

@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT = 1000000, SMALL = 2000 };
+enum {
+    COUNT = 1000000,
+    SMALL = 2000, /* sorted in one go; it takes a hundred times as long as to hand over a task */
+    QUEUE = 64,   /* when it is full, a worker that submits runs queued tasks meanwhile */
+};
 
 struct part {
     cconc_pool *pool;
@@ -67,7 +71,7 @@ static int sort(cconc_ctx *ctx, void *arg)
 
 static int sort_all(uint32_t *numbers, uint32_t *scratch)
 {
-    const cconc_pool_opts opts = {.queue_len = 64, .name = "sort"};
+    const cconc_pool_opts opts = {.queue_len = QUEUE, .name = "sort"};
     struct part all = {NULL, numbers, scratch, COUNT};
     cconc_future *future = NULL;
     int err = cconc_pool_new(NULL, &opts, &all.pool);

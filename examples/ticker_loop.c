@@ -15,6 +15,8 @@
 
 enum { JOBS = 10, BEATS = 3 };
 
+#define PERIOD_NS (10 * CCONC_MS) /* from beat to beat */
+
 struct heart {
     cconc_ticker *ticker;
     cconc_chan *jobs;  /* of int */
@@ -71,13 +73,11 @@ int main(void)
 {
     struct heart heart = {.jobs_done = 0};
     cconc_group *group = NULL;
-    if (cconc_chan_new(sizeof(int), 0, &heart.jobs) || cconc_chan_new(0, 1, &heart.beats) ||
-        cconc_ticker_new(10 * CCONC_MS, NULL, &heart.ticker) ||
-        cconc_group_new(NULL, NULL, &group)) {
-        fprintf(stderr, "ticker_loop: no memory\n");
-        return 1;
-    }
-    int err = drive(group, &heart);
+    int err = cconc_chan_new(sizeof(int), 0, &heart.jobs);
+    err = err ? err : cconc_chan_new(0, 1, &heart.beats);
+    err = err ? err : cconc_ticker_new(PERIOD_NS, NULL, &heart.ticker);
+    err = err ? err : cconc_group_new(NULL, NULL, &group);
+    err = err ? err : drive(group, &heart);
     if (err) {
         fprintf(stderr, "ticker_loop: %s\n", cconc_strerror(err));
     } else {

@@ -5,7 +5,7 @@
 
 expect_output "$1" <<'END'
 20 requests: 20 answers, after 1 refusal
-no faster than allowed: yes
+sent before their time: 0
 at once or not at all: no token, the next one within the hour
 a wait that would miss its deadline is told so at once
 END

@@ -5,6 +5,6 @@
 
 expect_output "$1" <<'END'
 eight tasks: connected, tried 1 times
-a path that does not exist: failed, tried 1 times
+a path that does not exist: No such file or directory, tried 1 times
 a server that starts late: connected, tried 3 times
 END
