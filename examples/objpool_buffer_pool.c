@@ -1,11 +1,14 @@
 /* objpool_buffer_pool.c - a text filter whose workers share a few buffers.
  * SPDX-License-Identifier: MIT
  *
- * Pattern  The reader gets a buffer for each line, workers turn it to upper case, and the printer
- *          puts it back: three threads, one lending. Lines go round the workers in turn, so
- *          they come out in the order in which they came in. With malloc, too, for comparison.
+ * Usage    objpool_buffer_pool FILE; writes it in upper case.
+ *
+ * Pattern  The reader gets a buffer for each line, a worker turns it to upper case, and the printer
+ *          puts it back: three threads, one lending. A buffer grows with its line, and reset
+ *          refuses the few that became large. Lines go round the workers in turn, so they come out
+ *          in the order in which they came in. With malloc, too, for comparison.
  * Mistake  A buffer that is put while another thread still reads it. Keeping what grew without
- *          bound: max_bytes, or a reset that refuses it.
+ *          bound: after one long line in each buffer the pool holds that much for ever.
  */
 #include <cconc/cconc.h>
 
@@ -14,8 +17,20 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { WORKERS = 3, LINE = 4096, AHEAD = 16 };
+enum {
+    WORKERS = 3,
+    AHEAD = 16,         /* lines that may wait for each worker, and for the printer */
+    BUFFER_BYTES = 256, /* enough for most lines */
+    KEEP_BYTES = 4096,  /* a buffer that grew beyond is not used again */
+};
+
+struct buffer {
+    char  *text; /* as getline(3) wants it */
+    size_t size;
+    size_t len;
+};
 
 struct filter {
     cconc_objpool *buffers;       /* NULL: malloc */
@@ -31,13 +46,41 @@ struct worker {
     int            index;
 };
 
+static void buffer_destroy(void *user, void *object)
+{
+    struct buffer *buffer = object;
+    (void)user;
+    free(buffer->text);
+    free(buffer);
+}
+
+static int buffer_create(void *user, void **out_object)
+{
+    struct buffer *buffer = calloc(1, sizeof(*buffer));
+    if (!buffer) {
+        return ENOMEM;
+    }
+    buffer->size = BUFFER_BYTES;
+    buffer->text = malloc(buffer->size);
+    if (!buffer->text) {
+        buffer_destroy(user, buffer);
+        return ENOMEM;
+    }
+    *out_object = buffer;
+    return 0;
+}
+
+static int buffer_reset(void *user, void *object)
+{
+    struct buffer *buffer = object;
+    (void)user;
+    buffer->len = 0;
+    return buffer->size > KEEP_BYTES; /* not 0: destroyed instead of kept */
+}
+
 static int take_buffer(struct filter *f, void **out_buffer)
 {
-    if (f->buffers) {
-        return cconc_objpool_get(f->buffers, out_buffer);
-    }
-    *out_buffer = malloc(LINE);
-    return *out_buffer ? 0 : ENOMEM;
+    return f->buffers ? cconc_objpool_get(f->buffers, out_buffer) : buffer_create(NULL, out_buffer);
 }
 
 static void give_buffer(struct filter *f, void *buffer)
@@ -45,24 +88,43 @@ static void give_buffer(struct filter *f, void *buffer)
     if (f->buffers) {
         cconc_objpool_put(f->buffers, buffer);
     } else {
-        free(buffer);
+        buffer_destroy(NULL, buffer);
     }
+}
+
+/* Read a line into *out_line; at the end of the file that becomes NULL. */
+static int read_line(struct filter *f, struct buffer **out_line)
+{
+    void *object = NULL;
+    int err = take_buffer(f, &object);
+    if (err) {
+        return err;
+    }
+    struct buffer *line = object;
+    ssize_t len = getline(&line->text, &line->size, f->in);
+    if (len >= 0) {
+        line->len = (size_t)len;
+        *out_line = line;
+        return 0;
+    }
+    err = feof(f->in) ? 0 : errno;
+    give_buffer(f, line);
+    *out_line = NULL;
+    return err;
 }
 
 static int read_lines(cconc_ctx *ctx, void *arg)
 {
     struct filter *f = arg;
-    void *line = NULL;
-    int err = take_buffer(f, &line);
-    for (size_t i = 0; !err && fgets(line, LINE, f->in); i++) {
+    struct buffer *line = NULL;
+    int err = read_line(f, &line);
+    for (size_t i = 0; !err && line; i++) {
         err = cconc_chan_send(f->raw[i % WORKERS], ctx, &line);
-        if (!err) {
-            line = NULL;
-            err = take_buffer(f, &line);
+        if (err) {
+            give_buffer(f, line);
+        } else {
+            err = read_line(f, &line);
         }
-    }
-    if (line) {
-        give_buffer(f, line);
     }
     for (int i = 0; i < WORKERS; i++) {
         (void)cconc_chan_close(f->raw[i]);
@@ -74,11 +136,11 @@ static int upcase_lines(cconc_ctx *ctx, void *arg)
 {
     struct worker *w = arg;
     struct filter *f = w->filter;
-    char *line;
+    struct buffer *line;
     int err = 0;
     while (!err && (err = cconc_chan_recv(f->raw[w->index], ctx, &line)) == 0) {
-        for (char *c = line; *c; c++) {
-            *c = (char)toupper((unsigned char)*c);
+        for (size_t i = 0; i < line->len; i++) {
+            line->text[i] = (char)toupper((unsigned char)line->text[i]);
         }
         err = cconc_chan_send(f->done[w->index], ctx, &line);
         if (err) {
@@ -92,11 +154,11 @@ static int upcase_lines(cconc_ctx *ctx, void *arg)
 static int print_lines(cconc_ctx *ctx, void *arg)
 {
     struct filter *f = arg;
-    char *line;
-    int err;
-    while ((err = cconc_chan_recv(f->done[f->lines % WORKERS], ctx, &line)) == 0) {
-        if (f->out) {
-            fputs(line, f->out);
+    struct buffer *line;
+    int err = 0;
+    while (!err && (err = cconc_chan_recv(f->done[f->lines % WORKERS], ctx, &line)) == 0) {
+        if (f->out && fwrite(line->text, 1, line->len, f->out) != line->len) {
+            err = errno;
         }
         f->lines++;
         give_buffer(f, line);
@@ -108,8 +170,8 @@ static int open_filter(struct filter *f)
 {
     int err = 0;
     for (int i = 0; i < WORKERS && !err; i++) {
-        err = cconc_chan_new(sizeof(char *), AHEAD, &f->raw[i]);
-        err = err ? err : cconc_chan_new(sizeof(char *), AHEAD, &f->done[i]);
+        err = cconc_chan_new(sizeof(struct buffer *), AHEAD, &f->raw[i]);
+        err = err ? err : cconc_chan_new(sizeof(struct buffer *), AHEAD, &f->done[i]);
     }
     return err;
 }
@@ -117,7 +179,7 @@ static int open_filter(struct filter *f)
 /* After a failure there may be lines on their way. */
 static void close_filter(struct filter *f)
 {
-    char *line;
+    struct buffer *line;
     for (int i = 0; i < WORKERS; i++) {
         while (f->raw[i] && cconc_chan_try_recv(f->raw[i], &line) == 0) {
             give_buffer(f, line);
@@ -168,28 +230,36 @@ static int filter(FILE *in, FILE *out, cconc_objpool *buffers, int64_t *out_ns)
 
 int main(int argc, char **argv)
 {
-    const cconc_objpool_opts opts = {.size = LINE, .max_bytes = (size_t)64 * LINE};
+    const cconc_objpool_opts opts = {
+        .create = buffer_create, .reset = buffer_reset, .destroy = buffer_destroy};
+    cconc_objpool_counts counts = {.lent = 0};
     cconc_objpool *buffers = NULL;
     int64_t pool_ns = 0;
     int64_t malloc_ns = 0;
-    size_t lent = 0;
-    FILE *in = argc == 2 ? fopen(argv[1], "r") : NULL;
-    if (!in) {
+    if (argc != 2) {
         fprintf(stderr, "usage: objpool_buffer_pool FILE\n");
         return 2;
     }
+    FILE *in = fopen(argv[1], "r");
+    if (!in) {
+        fprintf(stderr, "objpool_buffer_pool: %s: %s\n", argv[1], strerror(errno));
+        return 1;
+    }
     int err = cconc_objpool_new(&opts, &buffers);
     err = err ? err : filter(in, stdout, buffers, &pool_ns);
+    if (!err && fflush(stdout) != 0) {
+        err = errno;
+    }
     err = err ? err : filter(in, NULL, buffers, &pool_ns); /* both without printing */
     err = err ? err : filter(in, NULL, NULL, &malloc_ns);
-    if (buffers) {
-        lent = cconc_objpool_lent(buffers);
-    }
     if (err) {
-        fprintf(stderr, "objpool_buffer_pool: %s\n", cconc_strerror(err));
+        fprintf(stderr, "objpool_buffer_pool: %s: %s\n", argv[1], strerror(err));
     } else {
-        fprintf(stderr, "a line: %lld ns with the object pool, %lld ns with malloc; %zu lent\n",
-                (long long)pool_ns, (long long)malloc_ns, lent);
+        cconc_objpool_read(buffers, &counts);
+        fprintf(stderr, "a line: %lld ns with the object pool, %lld ns with malloc\n",
+                (long long)pool_ns, (long long)malloc_ns);
+        fprintf(stderr, "%zu buffers lent, %zu made, %zu became too large, %zu still lent\n",
+                counts.gets, counts.created, counts.destroyed, counts.lent);
     }
     cconc_objpool_free(buffers);
     fclose(in);
