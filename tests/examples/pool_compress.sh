@@ -133,6 +133,15 @@ def ctrl_c_removes_what_is_not_whole():
     assert left == [], left
 
 
+def read_terminal(leader):
+    seen = b""
+    try:
+        while True:
+            seen += os.read(leader, 65536)
+    except OSError:  # the last one who wrote to it has closed it
+        return seen.decode()
+
+
 def the_bar_is_for_terminals():
     leader, follower = pty.openpty()
     for name in ("good.gz", "last.gz"):
@@ -141,7 +150,7 @@ def the_bar_is_for_terminals():
                                stdout=subprocess.DEVNULL)
     os.close(follower)
     assert process.wait(PATIENCE_S) == 1
-    seen = os.read(leader, 65536).decode()
+    seen = read_terminal(leader)
     pieces = seen.split("\r\x1b[K")
     assert pieces[0] == "" and pieces[-1] == "3 files, 1 failed\r\n", seen
     for ended, full in ((1, 13), (2, 26), (3, 40)):
