@@ -48,7 +48,8 @@ typedef struct cconc_chan_opts {
  * Returns:  0, EINVAL (out_chan is NULL), EOVERFLOW, ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_chan_new(size_t elem_size, size_t cap, cconc_chan **out_chan);
 
-/* The same with options; opts may be NULL. */
+/* The same with options; opts may be NULL.
+ * Returns:  as new; EINVAL also for reserved words. */
 CCONC_API CCONC_NODISCARD int cconc_chan_new_opts(size_t elem_size, size_t cap,
                                                   const cconc_chan_opts *opts,
                                                   cconc_chan **out_chan);
@@ -65,10 +66,12 @@ CCONC_API CCONC_NODISCARD int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, co
  * Owns:     on 0 the element is the caller's; otherwise *out_elem is untouched. */
 CCONC_API CCONC_NODISCARD int cconc_chan_recv(cconc_chan *ch, cconc_ctx *ctx, void *out_elem);
 
-/* Send if that takes no waiting. Returns: 0, EAGAIN, EPIPE, EINVAL. */
+/* Send if that takes no waiting.
+ * Returns:  0, EAGAIN, EPIPE, EINVAL (elem is NULL). */
 CCONC_API CCONC_NODISCARD int cconc_chan_try_send(cconc_chan *ch, const void *elem);
 
-/* Receive if that takes no waiting. Returns: 0, EAGAIN (it was empty and open), EPIPE. */
+/* Receive if that takes no waiting.
+ * Returns:  0, EAGAIN (it was empty and open), EPIPE. */
 CCONC_API CCONC_NODISCARD int cconc_chan_try_recv(cconc_chan *ch, void *out_elem);
 
 /* Send count elements that lie one after the other, in order, waiting as send does; other senders'
@@ -78,7 +81,8 @@ CCONC_API CCONC_NODISCARD int cconc_chan_send_n(cconc_chan *ch, cconc_ctx *ctx, 
                                                 size_t count, size_t *out_count);
 
 /* Wait for one element, then take what is there, up to count, one after the other into out_elems.
- * Returns:  0 (1 to count came, or count is 0), else as recv; *out_count is always written. */
+ * Returns:  0 (1 to count came, or count is 0), else as recv; *out_count (or NULL) is always
+ *           written. */
 CCONC_API CCONC_NODISCARD int cconc_chan_recv_n(cconc_chan *ch, cconc_ctx *ctx, void *out_elems,
                                                 size_t count, size_t *out_count);
 
@@ -86,13 +90,15 @@ CCONC_API CCONC_NODISCARD int cconc_chan_recv_n(cconc_chan *ch, cconc_ctx *ctx, 
  * Returns:  0 for the call that closed it, EPIPE for every other. NULL aborts. */
 CCONC_API int cconc_chan_close(cconc_chan *ch);
 
-/* Give the number of elements inside, between 0 and cap; a hint as soon as it is read. */
+/* Give the number of elements inside, between 0 and cap; a hint as soon as it is read. A NULL
+ * channel has none. */
 CCONC_API size_t cconc_chan_len(const cconc_chan *ch);
 
-/* Give the capacity. */
+/* Give the capacity; 0 of a NULL channel. */
 CCONC_API size_t cconc_chan_cap(const cconc_chan *ch);
 
-/* Give the numbers of callers that are blocked sending and receiving, selects included; hints. */
+/* Give the numbers of callers that are blocked sending and receiving, selects included; hints.
+ * Each output may be NULL; a NULL channel has none. */
 CCONC_API void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receivers);
 
 /* Release ch; NULL is a no-op. Blocked callers abort, with their number. */

@@ -25,7 +25,7 @@
  *           EDEADLK   the function, through the context that it got, waits for its own flight,
  *           directly or round a ring of keys
  *           EAGAIN    the flight has as many callers as opts.join_max allows
- *           EINVAL    the function or a handle is NULL, or the key too long
+ *           EINVAL    the table, the function or a handle is NULL, or the key too long or NULL
  *           ENOMEM    no memory, or no thread at all; nothing stays in the table
  *           anything else comes from the function and is passed on unchanged; ECANCELED also if
  *           the function ended its thread, ETIMEDOUT also if the flight took opts.timeout_ns.
@@ -88,7 +88,8 @@ typedef struct cconc_flight_counts {
 } cconc_flight_counts;
 
 /* Make an empty table of flights; opts may be NULL.
- * Returns:  0, EINVAL (a negative time, an unknown flag, out_set is NULL), ENOMEM. */
+ * Returns:  0, EINVAL (a negative time, an unknown flag, reserved words, out_set is NULL),
+ *           ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_flight_new(const cconc_flight_opts *opts,
                                                cconc_flight **out_set);
 
@@ -132,7 +133,8 @@ CCONC_API CCONC_NODISCARD int cconc_flight_then(cconc_flight_call *call, cconc_c
 
 /* The same, with a cconc_flight_outcome for chan as what is done. It should have room: an executor
  * thread blocks while it has none. If it is closed the result is unref'd.
- * Requires: chan has elements of sizeof(cconc_flight_outcome), and lives until it has got it. */
+ * Requires: chan has elements of sizeof(cconc_flight_outcome), and lives until it has got it.
+ * Returns:  as then. */
 CCONC_API CCONC_NODISCARD int cconc_flight_send(cconc_flight_call *call, cconc_ctx *ctx,
                                                 cconc_chan *chan, void *tag);
 

@@ -62,7 +62,8 @@ typedef struct cconc_group_counts {
 } cconc_group_counts;
 
 /* Make a group whose context is a child of parent; opts may be NULL.
- * Returns:  0, EINVAL (unknown flag, negative limit, out_group NULL), ENOMEM. */
+ * Returns:  0, EINVAL (unknown flag, negative limit, collect_max above 8 million, reserved
+ *           words, out_group NULL), ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts,
                                               cconc_group **out_group);
 
@@ -99,7 +100,8 @@ CCONC_API CCONC_NODISCARD int cconc_group_wait(cconc_group *group, cconc_ctx *ct
  * Returns:  as wait; from a task of the group: cancels and returns EDEADLK. */
 CCONC_API int cconc_group_stop(cconc_group *group, cconc_ctx *ctx);
 
-/* Copy up to count of the kept failures, in order of completion, to out_errors.
+/* Copy up to count of the kept failures, in order of completion, to out_errors,
+ * and write their number to *out_count. Either may be NULL.
  * Returns:  how many failures there were in all, kept or not. */
 CCONC_API uint64_t cconc_group_errors(cconc_group *group, cconc_group_error *out_errors,
                                       size_t count, size_t *out_count);

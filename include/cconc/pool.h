@@ -107,8 +107,9 @@ typedef int (*cconc_range_fn)(cconc_ctx *ctx, size_t begin, size_t end, void *ar
 
 /* Make a pool whose context, which its tasks get, is a child of parent; opts may be NULL. All
  * workers have been started when it returns.
- * Returns:  0, EINVAL (negative or too large counts, unknown policy or flag, DROP_OLDEST with
- *           queue_len 0, out_pool NULL), ENOMEM (no memory, or not all threads could be had). */
+ * Returns:  0, EINVAL (negative or too large counts, unknown policy or flag, reserved words,
+ *           DROP_OLDEST with queue_len 0, out_pool NULL), ENOMEM (no memory, or not all threads
+ *           could be had). */
 CCONC_API CCONC_NODISCARD int cconc_pool_new(cconc_ctx *parent, const cconc_pool_opts *opts,
                                              cconc_pool **out_pool);
 
@@ -127,17 +128,19 @@ CCONC_API CCONC_NODISCARD int cconc_pool_submit(cconc_pool *pool, cconc_ctx *ctx
 CCONC_API CCONC_NODISCARD int cconc_pool_try_submit(cconc_pool *pool, cconc_task_fn fn, void *arg);
 
 /* As submit, without allocating: task is the caller's memory.
+ * Returns:  as submit; EINVAL (task or its fn is NULL).
  * Owns:     on 0 task is in use until it has ended: until join gives its code, or ended is
  *           called. */
 CCONC_API CCONC_NODISCARD int cconc_pool_submit_task(cconc_pool *pool, cconc_ctx *ctx,
                                                      cconc_pool_task *task);
 
-/* As try_submit, for a record. */
+/* As try_submit, for a record.
+ * Returns:  as try_submit; EINVAL (task or its fn is NULL). */
 CCONC_API CCONC_NODISCARD int cconc_pool_try_submit_task(cconc_pool *pool, cconc_pool_task *task);
 
 /* Wait until task, submitted to pool with ended NULL, has ended. A worker of the pool runs it
  * itself if it is still queued.
- * Returns:  the task's code, ECANCELED if it was dropped; EINPROGRESS; EDEADLK. */
+ * Returns:  0 or the task's code, ECANCELED if it was dropped; EINPROGRESS; EDEADLK. */
 CCONC_API CCONC_NODISCARD int cconc_pool_join(cconc_pool *pool, cconc_ctx *ctx,
                                               cconc_pool_task *task);
 
@@ -149,7 +152,7 @@ CCONC_API CCONC_NODISCARD int cconc_pool_submit_future(cconc_pool *pool, cconc_c
                                                        cconc_future **out_future);
 
 /* Wait until the future's task has ended. Many may wait, repeatedly.
- * Returns:  the task's code, ECANCELED if it never runs; EINPROGRESS; EDEADLK. */
+ * Returns:  0 or the task's code, ECANCELED if it never runs; EINPROGRESS; EDEADLK. */
 CCONC_API CCONC_NODISCARD int cconc_future_wait(cconc_future *future, cconc_ctx *ctx);
 
 /* Tell the task's code without waiting, in *out_code.

@@ -49,8 +49,8 @@ typedef struct cconc_executor_opts {
 } cconc_executor_opts;
 
 /* Set how executor threads are made.
- * Returns:  0, EINVAL (negative time), EBUSY (a thread has been started since the last
- *           shutdown). */
+ * Returns:  0, EINVAL (NULL, negative time, reserved words), EBUSY (a thread has been started since
+ *           the last shutdown). */
 CCONC_API int cconc_set_executor(const cconc_executor_opts *opts);
 
 /* What the executor has done so far; a snapshot, exact when nothing moves. */

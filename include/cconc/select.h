@@ -13,8 +13,8 @@
  * Progress  Blocked cases queue in order of arrival with plain callers of the same channel.
  * Errors    The code of the case that fired: 0; EPIPE (closed channel); ECANCELED, ETIMEDOUT
  *           (done); ETIMEDOUT (until). Without a case fired: EAGAIN (try form), EDEADLK (nothing
- *           could ever fire), EINVAL (unknown kind or flag, NULL element, a function timer), ENOMEM
- *           (more than 8 cases).
+ *           could ever fire), EINVAL (unknown kind or flag, reserved word, NULL element or list, a
+ *           function timer), ENOMEM (more than 8 cases).
  * Limits    65536 cases, else EINVAL; up to 8 never need memory. */
 #ifndef CCONC_SELECT_H
 #define CCONC_SELECT_H
@@ -66,9 +66,9 @@ CCONC_API cconc_select_case cconc_select_timer(cconc_timer *timer, int64_t *out_
 /* Fire by receiving a tick into out_due_ns (or NULL); never while ticker is stopped. */
 CCONC_API cconc_select_case cconc_select_ticker(cconc_ticker *ticker, int64_t *out_due_ns);
 
-/* Wait until one of count cases fires and write its index to *out_index.
- * Returns:  the fired case's code, or an error of the call as listed above, with *out_index
- *           untouched. */
+/* Wait until one of count cases fires and write its index to *out_index (or NULL).
+ * Returns:  the code of the case that fired: 0, EPIPE, ECANCELED, ETIMEDOUT. Else EAGAIN, EDEADLK,
+ *           EINVAL, ENOMEM, with *out_index untouched. */
 CCONC_API CCONC_NODISCARD int cconc_select(const cconc_select_case *cases, size_t count,
                                            uint32_t flags, size_t *out_index);
 

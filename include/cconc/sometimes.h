@@ -31,7 +31,7 @@ typedef struct cconc_sometimes_opts {
 } cconc_sometimes_opts;
 
 /* Make one; opts may be NULL: all zero.
- * Returns:  0, EINVAL (a negative interval, out_sometimes is NULL), ENOMEM. */
+ * Returns:  0, EINVAL (a negative interval, reserved words, out_sometimes is NULL), ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_sometimes_new(const cconc_sometimes_opts *opts,
                                                   cconc_sometimes **out_sometimes);
 

@@ -31,8 +31,8 @@ typedef struct cconc_ticker_opts {
 } cconc_ticker_opts;
 
 /* Make a ticker that starts now. opts may be NULL.
- * Returns:  0, EINVAL (period_ns < 1, jitter below 0 or above the period, out_ticker is NULL),
- *           ENOMEM. */
+ * Returns:  0, EINVAL (period_ns < 1, jitter below 0 or above the period, reserved words,
+ *           out_ticker is NULL), ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_ticker_new(int64_t period_ns, const cconc_ticker_opts *opts,
                                                cconc_ticker **out_ticker);
 

@@ -48,6 +48,16 @@ static inline bool must_is_aligned(const void *pointer, size_t alignment)
         }                                                                                          \
     } while (0)
 
+/* Tell whether count reserved words of an options struct are zero, as they must be: else EINVAL. */
+static inline bool reserved_are_zero(const uint64_t *words, size_t count)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        all |= words[i];
+    }
+    return all == 0;
+}
+
 #if defined(CCONC_CHECKED)
 #define CHECK(fact) ((fact) ? (void)0 : cconc__misuse_broken(#fact, __FILE__, __LINE__))
 #else

@@ -42,7 +42,7 @@ int cconc_set_allocator(cconc_alloc_fn alloc_fn, cconc_free_fn free_fn, void *us
 int cconc_set_executor(const cconc_executor_opts *opts)
 {
     MUST_ALIGN(opts, cconc_executor_opts);
-    if (!opts || opts->idle_ns < 0) {
+    if (!opts || opts->idle_ns < 0 || !reserved_are_zero(opts->reserved, 4)) {
         return EINVAL;
     }
     return cconc__executor_set(opts);

@@ -74,7 +74,7 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
     MUST_ALIGN(opts, cconc_chan_opts);
     MUST_ALIGN(out_chan, cconc_chan *);
     cconc_chan *ch;
-    if (!out_chan) {
+    if (!out_chan || (opts && !reserved_are_zero(opts->reserved, 4))) {
         return EINVAL;
     }
     if (cap > CCONC_CHAN_MAX_CAP || elem_size > SIZE_MAX / 2 - 64 ||

@@ -359,6 +359,7 @@ int cconc_flight_new(const cconc_flight_opts *opts, cconc_flight **out_set)
     cconc_flight *set;
     opts = opts ? opts : &defaults;
     if (!out_set || opts->timeout_ns < 0 || opts->keep_ns < 0 ||
+        !reserved_are_zero(opts->reserved, 4) ||
         (opts->flags & ~CCONC_FLIGHT_NO_OVERLAP) != 0) {
         return EINVAL;
     }

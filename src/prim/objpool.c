@@ -363,6 +363,7 @@ void cconc_objpool_put(cconc_objpool *pool, void *object)
     objpool_putting putting;
     objpool_cache *cache;
     if (!object) {
+        MUST_ALIGN(pool, cconc_objpool);
         return;
     }
     MUST_POINT(pool, cconc_objpool);

@@ -92,6 +92,9 @@ static int select_translate(select_run *run, const cconc_select_case *given, siz
 {
     wait_case *c = &run->cases[i];
     *c = (wait_case){.object = given->object, .due_ns = PLAT_NEVER};
+    if (given->reserved != 0) {
+        return EINVAL;
+    }
     switch (given->kind) {
     case CCONC_SELECT_SEND:
         c->ops = given->object ? &cconc__chan_send_ops : NULL;

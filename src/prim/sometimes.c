@@ -47,7 +47,7 @@ int cconc_sometimes_new(const cconc_sometimes_opts *opts, cconc_sometimes **out_
     static const cconc_sometimes_opts once = {0, 0, 0, {0}};
     cconc_sometimes *s;
     opts = opts ? opts : &once;
-    if (!out_sometimes || opts->interval_ns < 0) {
+    if (!out_sometimes || opts->interval_ns < 0 || !reserved_are_zero(opts->reserved, 4)) {
         return EINVAL;
     }
     s = cconc__alloc(sizeof(*s));

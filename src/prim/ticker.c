@@ -68,7 +68,8 @@ int cconc_ticker_new(int64_t period_ns, const cconc_ticker_opts *opts, cconc_tic
     cconc_ticker *ticker;
     int64_t now_ns = plat_clock_now();
     opts = opts ? opts : &defaults;
-    if (!out_ticker || period_ns < 1 || opts->jitter_ns < 0 || opts->jitter_ns > period_ns) {
+    if (!out_ticker || period_ns < 1 || opts->jitter_ns < 0 || opts->jitter_ns > period_ns ||
+        !reserved_are_zero(opts->reserved, 4)) {
         return EINVAL;
     }
     ticker = cconc__alloc(sizeof(*ticker));

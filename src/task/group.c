@@ -31,13 +31,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* What can be had on the smallest platform; the header says 8 million. */
+#define GROUP_MOST_KEPT 8000000
+
 static int group_check(const cconc_group_opts *opts, cconc_group **out_group)
 {
     if (!out_group) {
         return EINVAL;
     }
     if (opts && ((opts->flags & ~(CCONC_GROUP_KEEP_GOING | CCONC_GROUP_SKIP)) != 0 ||
-                 opts->limit < 0 || opts->collect_max > INT32_MAX / sizeof(group_kept))) {
+                 opts->limit < 0 || opts->collect_max > GROUP_MOST_KEPT ||
+                 opts->reserved_flags != 0 || !reserved_are_zero(opts->reserved, 3))) {
         return EINVAL;
     }
     return 0;
@@ -47,6 +51,7 @@ int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts, cconc_group
 {
     MUST_ALIGN(parent, cconc_ctx);
     MUST_ALIGN(opts, cconc_group_opts);
+    MUST_ALIGN(opts ? opts->pool : NULL, void *);
     MUST_ALIGN(out_group, cconc_group *);
     static const cconc_group_opts defaults;
     cconc_group *g;

@@ -31,7 +31,8 @@ static int pool_check(const cconc_pool_opts *opts)
 {
     bool unbounded = (opts->flags & CCONC_POOL_UNBOUNDED) != 0;
     if (opts->workers < 0 || opts->workers > CCONC_POOL_MAX_WORKERS || opts->queue_len < 0 ||
-        opts->full_policy > CCONC_POOL_CALLER_RUNS || (opts->flags & ~CCONC_POOL_UNBOUNDED) != 0) {
+        opts->full_policy > CCONC_POOL_CALLER_RUNS || (opts->flags & ~CCONC_POOL_UNBOUNDED) != 0 ||
+        !reserved_are_zero(opts->reserved, 4)) {
         return EINVAL;
     }
     if (opts->full_policy == CCONC_POOL_DROP_OLDEST && opts->queue_len == 0 && !unbounded) {
