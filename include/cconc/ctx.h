@@ -57,17 +57,20 @@ CCONC_API CCONC_NODISCARD int cconc_ctx_with_cancel(cconc_ctx *parent, cconc_ctx
 CCONC_API CCONC_NODISCARD int cconc_ctx_with_deadline(cconc_ctx *parent, int64_t deadline_ns,
                                                       cconc_ctx **out_ctx);
 
-/* The same with the deadline timeout_ns from now; <= 0 is over at once. */
+/* The same with the deadline timeout_ns from now; <= 0 is over at once.
+ * Returns:  as with_deadline. */
 CCONC_API CCONC_NODISCARD int cconc_ctx_with_timeout(cconc_ctx *parent, int64_t timeout_ns,
                                                      cconc_ctx **out_ctx);
 
 /* As with_deadline, with the cause to record if this very deadline ends the context.
- * Requires: code is not 0; message is copied, NULL for none. */
+ * message is copied, NULL for none.
+ * Returns:  as with_deadline; EINVAL also if code is 0. */
 CCONC_API CCONC_NODISCARD int cconc_ctx_with_deadline_cause(cconc_ctx *parent, int64_t deadline_ns,
                                                             int code, const char *message,
                                                             cconc_ctx **out_ctx);
 
-/* As with_timeout, with the cause to record if this very deadline ends the context. */
+/* As with_timeout, with the cause to record if this very deadline ends the context.
+ * Returns:  as with_deadline_cause. */
 CCONC_API CCONC_NODISCARD int cconc_ctx_with_timeout_cause(cconc_ctx *parent, int64_t timeout_ns,
                                                            int code, const char *message,
                                                            cconc_ctx **out_ctx);
@@ -81,7 +84,8 @@ CCONC_API CCONC_NODISCARD int cconc_ctx_with_value(cconc_ctx *parent, const void
                                                    cconc_value_destroy_fn destroy,
                                                    cconc_ctx **out_ctx);
 
-/* Make a context with parent's values that does not end with parent. */
+/* Make a context with parent's values that does not end with parent.
+ * Returns:  as with_cancel. */
 CCONC_API CCONC_NODISCARD int cconc_ctx_without_cancel(cconc_ctx *parent, cconc_ctx **out_ctx);
 
 /* Make a child of parent that the first of count listed signals cancels, with the cause message
@@ -90,8 +94,8 @@ CCONC_API CCONC_NODISCARD int cconc_ctx_without_cancel(cconc_ctx *parent, cconc_
  * later signals are swallowed, or end the process if flags has CCONC_CTX_SECOND_SIGNAL_EXITS; then
  * the disposition found before is restored, once the last context for that signal is gone.
  * Returns:  as with_cancel; EINVAL also for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, a
- *           bad number or an unknown flag; ENOMEM also if the service cannot start; EMFILE,
- *           ENFILE. */
+ *           bad number, no list though count is above 0, or an unknown flag; ENOMEM also if the
+ *           service cannot start; EMFILE, ENFILE. */
 CCONC_API CCONC_NODISCARD int cconc_ctx_with_signals(cconc_ctx *parent, const int *signals,
                                                      size_t count, uint32_t flags,
                                                      cconc_ctx **out_ctx);
@@ -122,7 +126,8 @@ CCONC_API int cconc_ctx_err(const cconc_ctx *ctx);
 
 /* Tell why ctx is done. *out_message, if out_message is not NULL, becomes the cause's message, or
  * the code in words; it lives as long as the caller's handle.
- * Returns:  0 while it is live, else the code of the cause, for good. */
+ * Returns:  0 while it is live, else the code of the cause, for good: ECANCELED or ETIMEDOUT,
+ *           unless another was given. */
 CCONC_API int cconc_ctx_cause(const cconc_ctx *ctx, const char **out_message);
 
 /* Give the absolute time at which ctx ends at the latest, CCONC_NEVER if none is set. */
@@ -157,12 +162,14 @@ CCONC_API bool cconc_after_stop(cconc_after *after);
  * that very function: at once. */
 CCONC_API bool cconc_after_stop_wait(cconc_after *after);
 
-/* stop_wait, then release; inside the function itself the release follows its return. */
+/* stop_wait, then release; inside the function itself the release follows its return. NULL is a
+ * no-op. */
 CCONC_API void cconc_after_free(cconc_after *after);
 
 /* Give a descriptor to poll that is readable from the moment ctx is done. It is the context's:
  * never read or close it, and stop polling it before the last free. The same one every time.
- * Returns:  0, EINVAL (ctx cannot end, or is a stack context), EMFILE, ENFILE, ENOMEM. */
+ * Returns:  0, EINVAL (ctx cannot end or is a stack context, or out_fd is NULL), EMFILE, ENFILE,
+ *           ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_ctx_fd(cconc_ctx *ctx, int *out_fd);
 
 /* Add a handle to ctx. Returns ctx. */

@@ -46,7 +46,7 @@ typedef struct cconc_reservation {
 } cconc_reservation;
 
 /* Make a limiter of rate tokens a second and the given burst.
- * Returns:  0, EINVAL, ENOMEM. */
+ * Returns:  0, EINVAL (also if out_limiter is NULL), ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_limiter_new(double rate, int32_t burst,
                                                 cconc_limiter **out_limiter);
 
@@ -61,7 +61,8 @@ CCONC_API CCONC_NODISCARD int cconc_limiter_allow_at(cconc_limiter *limiter, int
 
 /* Take n tokens, in advance if they are not there, and tell in *out_reservation when to act. The
  * longest wait is max_wait_ns; CCONC_NEVER for any.
- * Returns:  0 (also if the time to act is never), ETIMEDOUT, EINVAL. */
+ * Returns:  0 (also if the time to act is never), ETIMEDOUT, EINVAL (also if out_reservation is
+ *           NULL). */
 CCONC_API CCONC_NODISCARD int cconc_limiter_reserve(cconc_limiter *limiter, int32_t n,
                                                     int64_t max_wait_ns,
                                                     cconc_reservation *out_reservation);

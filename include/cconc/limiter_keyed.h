@@ -35,7 +35,7 @@
 CCONC_BEGIN_DECLS
 
 /* Make a limiter of rate tokens a second and the given burst for each of up to max_keys keys.
- * Returns:  0, EINVAL, ENOMEM. */
+ * Returns:  0, EINVAL (also if out_limiter is NULL), ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_limiter_keyed_new(double rate, int32_t burst, size_t max_keys,
                                                       cconc_limiter_keyed **out_limiter);
 

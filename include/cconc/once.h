@@ -48,8 +48,9 @@ CCONC_API void cconc_once_init(cconc_once *once);
 
 /* Run fn once; its code is kept. fn gets the values of ctx without its cancellation, so that a
  * caller who leaves does not spoil what is kept for all.
- * Returns:  fn's code (also if ctx is done but fn has ended), EINPROGRESS, ECANCELED, ETIMEDOUT,
- *           EDEADLK, EINVAL, ENOMEM. arg is not used after the return of the call that ran fn. */
+ * Returns:  0 or fn's code (also if ctx is done but fn has ended), EINPROGRESS, ECANCELED,
+ *           ETIMEDOUT, EDEADLK, EINVAL, ENOMEM. arg is not used after the return of the call that
+ *           ran fn. */
 CCONC_API CCONC_NODISCARD int cconc_once_run(cconc_once *once, cconc_ctx *ctx, cconc_task_fn fn,
                                              void *arg);
 
@@ -60,6 +61,7 @@ CCONC_API CCONC_NODISCARD int cconc_once_run_retry(cconc_once *once, cconc_ctx *
                                                    cconc_task_fn fn, void *arg);
 
 /* The same as run and run_retry, with a value, which *out_value (or NULL) becomes on 0.
+ * Returns:  as run.
  * Owns:     the value stays the once's until reset. */
 CCONC_API CCONC_NODISCARD int cconc_once_value(cconc_once *once, cconc_ctx *ctx,
                                                cconc_once_value_fn fn, void *arg,
@@ -87,7 +89,7 @@ CCONC_API void cconc_once_destroy(cconc_once *once);
 static inline int cconc_once_run_inline(cconc_once *once, cconc_ctx *ctx, cconc_task_fn fn,
                                         void *arg)
 {
-    if (once && ((uintptr_t)once & (sizeof(void *) - 1)) == 0 && fn &&
+    if (once && (((uintptr_t)once | (uintptr_t)ctx) & (sizeof(void *) - 1)) == 0 && fn &&
         __atomic_load_n(&once->state, __ATOMIC_ACQUIRE) == CCONC_ONCE_IS_DONE) {
         return once->code;
     }

@@ -41,7 +41,7 @@ CCONC_API CCONC_NODISCARD int cconc_ticker_new(int64_t period_ns, const cconc_ti
 CCONC_API CCONC_NODISCARD int cconc_ticker_wait(cconc_ticker *ticker, cconc_ctx *ctx,
                                                 int64_t *out_due_ns);
 
-/* Do the same without waiting.
+/* Do the same without waiting; out_due_ns may be NULL.
  * Returns:  0, EAGAIN, EPIPE. */
 CCONC_API CCONC_NODISCARD int cconc_ticker_try_wait(cconc_ticker *ticker, int64_t *out_due_ns);
 

@@ -49,7 +49,7 @@ CCONC_API CCONC_NODISCARD int cconc_timer_new_func(int64_t delay_ns, cconc_timer
 CCONC_API CCONC_NODISCARD int cconc_timer_wait(cconc_timer *timer, cconc_ctx *ctx,
                                                int64_t *out_due_ns);
 
-/* Do the same without waiting.
+/* Do the same without waiting; out_due_ns may be NULL.
  * Returns:  0, EAGAIN, EPIPE, EINVAL (a function timer). */
 CCONC_API CCONC_NODISCARD int cconc_timer_try_wait(cconc_timer *timer, int64_t *out_due_ns);
 

@@ -16,6 +16,9 @@
 #define BLOCK_LIVE UINT64_C(0x11fe11fe11fe11fe)
 #define BLOCK_DEAD UINT64_C(0xdeaddeaddeaddead)
 
+/* What is larger is refused, as by a machine that does not lend what it lacks. */
+#define BLOCK_MOST_BYTES ((size_t)1 << 30)
+
 /* A sweep that needs more runs than this does not end by itself. */
 #define SWEEP_MAX_RUNS 20000u
 
@@ -70,7 +73,7 @@ static void *support_alloc(size_t size, void *user)
     (void)user;
     cconc__lock_assert_none(); /* env-1: it may call the library */
     atomic_fetch_add(&alloc_count, 1);
-    if (support_fault_now(&alloc_fault)) {
+    if (support_fault_now(&alloc_fault) || size > BLOCK_MOST_BYTES) {
         return NULL;
     }
     union block *block = malloc(sizeof(*block) + size);

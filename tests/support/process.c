@@ -51,11 +51,22 @@ static void misuse_hook(const char *message, void *user)
     longjmp(misuse_jump, 1);
 }
 
+void support_misuse_start(void)
+{
+    cconc_set_misuse_hook(misuse_hook, NULL);
+}
+
 jmp_buf *support_misuse_arm(void)
 {
     misuse_armed = true;
     misuse_text[0] = '\0';
     return &misuse_jump;
+}
+
+const char *support_misuse_heard(void)
+{
+    misuse_armed = false;
+    return misuse_text;
 }
 
 _Noreturn void support_misuse_absent(const char *file, int line, const char *text)
@@ -75,7 +86,7 @@ void support_misuse_compare(const char *file, int line, const char *text)
 void support_start(int argc, char **argv, const struct support_child *children)
 {
     support_memory_start();
-    cconc_set_misuse_hook(misuse_hook, NULL);
+    support_misuse_start();
     (void)self_get(); /* the main thread lives on, so its record is one of the static ones */
     if (argc != 3 || strcmp(argv[1], CHILD_OPTION) != 0) {
         return;

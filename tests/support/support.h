@@ -148,7 +148,13 @@ void support_signal_rain(bool on);
         support_misuse_compare(__FILE__, __LINE__, text);                                          \
     } while (0)
 
+/* Install the misuse hook, again where a test has put another in its place. */
+void support_misuse_start(void);
+
+/* Jump to the result at the next misuse of this thread. heard ends that, and gives the message, or
+ * "" if there was none. */
 jmp_buf *support_misuse_arm(void);
+const char *support_misuse_heard(void);
 _Noreturn void support_misuse_absent(const char *file, int line, const char *text);
 void support_misuse_compare(const char *file, int line, const char *text);
 
