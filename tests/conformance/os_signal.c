@@ -318,5 +318,6 @@ int main(int argc, char **argv)
         UNIT_TEST(signals_that_cannot_be_or_must_not_be_caught_are_refused_unlike_go),
     };
     support_start(argc, argv, NULL);
+    support_signals_as_usual();
     return UNIT_RUN(tests);
 }

@@ -348,5 +348,6 @@ int main(int argc, char **argv)
         UNIT_TEST(program_started_meanwhile_inherits_nothing_but_what_is_ignored),
     };
     support_start(argc, argv, children);
+    support_signals_as_usual();
     return UNIT_RUN(tests);
 }

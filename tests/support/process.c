@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,15 @@ void support_start(int argc, char **argv, const struct support_child *children)
         }
     }
     support_abort(__FILE__, __LINE__, argv[2]);
+}
+
+void support_signals_as_usual(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        const struct sigaction usual = {.sa_handler = SIG_DFL};
+        SUPPORT_CHECK(sigaction(numbers[i], &usual, NULL) == 0);
+    }
 }
 
 /* Read to the end of fd; keep what fits into size bytes with a terminator. */

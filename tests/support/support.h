@@ -33,6 +33,10 @@ struct support_child {
  * the parts that support_run_child can run: in such a process this runs the part and exits. */
 void support_start(int argc, char **argv, const struct support_child *children);
 
+/* Let signals have their usual disposition: a shell has its background programs ignore some. For
+ * tests that rely on it; a part inherits what its test ignores, so not for parts. */
+void support_signals_as_usual(void);
+
 /* Run the part called name in a new process of this program and give its wait status. What it wrote
  * to standard error goes to out_text, cut at size (out_text may be NULL: not captured). */
 int support_run_child(const char *name, char *out_text, size_t size);

@@ -413,5 +413,6 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_signal_kills_again_after_the_last_free),
     };
     support_start(argc, argv, children);
+    support_signals_as_usual();
     return UNIT_RUN(tests);
 }

@@ -363,5 +363,6 @@ int main(int argc, char **argv)
         {NULL, NULL},
     };
     support_start(argc, argv, children);
+    support_signals_as_usual();
     return UNIT_RUN(tests);
 }
