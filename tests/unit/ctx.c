@@ -341,6 +341,33 @@ static void ctx_cancel_free_and_readers_need_no_memory(void **state)
     assert_int_equal(support_alloc_count(), allocations);
 }
 
+/* Many who poll one context share no line that anybody writes. */
+static void ctx_readers_write_nothing(void **state)
+{
+    (void)state;
+    cconc_ctx *parent = make_timeout(NULL, FAR_NS);
+    cconc_ctx *ctx = make_value(parent, &ctx_mark, &ctx_mark);
+    for (int round = 0; round < 2; round++) {
+        const char *message = NULL;
+        cconc_ctx before;
+        cconc_ctx before_above;
+        memcpy(&before, ctx, sizeof(before));
+        memcpy(&before_above, parent, sizeof(before_above));
+        for (int i = 0; i < 10; i++) {
+            assert_int_equal(cconc_ctx_err(ctx), round ? ECANCELED : 0);
+            assert_int_equal((cconc_ctx_err)(ctx), round ? ECANCELED : 0);
+            assert_int_equal(cconc_ctx_cause(ctx, &message), round ? EPERM : 0);
+            assert_true(cconc_ctx_deadline(ctx) != CCONC_NEVER);
+            assert_ptr_equal(cconc_ctx_value(ctx, &ctx_mark), &ctx_mark);
+        }
+        assert_memory_equal(&before, ctx, sizeof(before));
+        assert_memory_equal(&before_above, parent, sizeof(before_above));
+        cconc_ctx_cancel_cause(parent, EPERM, "read only");
+    }
+    cconc_ctx_free(ctx);
+    cconc_ctx_free(parent);
+}
+
 static void ctx_cause_without_memory_is_the_code_alone(void **state)
 {
     (void)state;
@@ -429,6 +456,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_constructors_refuse_what_is_null),
         UNIT_TEST(ctx_cancel_of_what_cannot_be_cancelled_is_misuse),
         UNIT_TEST(ctx_more_frees_than_handles_is_misuse),
+        UNIT_TEST(ctx_readers_write_nothing),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

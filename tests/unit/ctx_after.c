@@ -143,6 +143,29 @@ static void ctx_after_func_never_runs_inside_cancel_or_after_func(void **state)
     cconc_ctx_free(ctx);
 }
 
+static void note_thread_name(void *arg)
+{
+    char *name = arg;
+    SUPPORT_CHECK(pthread_getname_np(pthread_self(), name, 16) == 0);
+}
+
+static void ctx_after_func_runs_on_the_executor(void **state)
+{
+    (void)state;
+    for (int born_done = 0; born_done < 2; born_done++) {
+        char name[16] = "";
+        cconc_ctx *ctx = born_done ? make_timeout(NULL, 0) : make_cancel(NULL);
+        cconc_after *after = make_after(ctx, note_thread_name, name);
+        if (!born_done) {
+            cconc_ctx_cancel(ctx);
+        }
+        assert_false(cconc_after_stop_wait(after));
+        assert_memory_equal(name, "cconc-exec/", 11);
+        cconc_after_free(after);
+        cconc_ctx_free(ctx);
+    }
+}
+
 static void ctx_after_stop_keeps_the_function_from_running(void **state)
 {
     (void)state;
@@ -477,6 +500,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_after_func_that_ends_its_thread_counts_as_returned),
         UNIT_TEST(ctx_after_func_may_end_its_thread_where_no_other_can_be_had),
         UNIT_TEST(ctx_after_func_refuses_what_cannot_be),
+        UNIT_TEST(ctx_after_func_runs_on_the_executor),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

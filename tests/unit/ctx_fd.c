@@ -80,6 +80,21 @@ static size_t open_descriptors(void)
     return count;
 }
 
+static void ctx_fd_is_made_on_first_use(void **state)
+{
+    (void)state;
+    size_t before = open_descriptors();
+    cconc_ctx *ctx = make_cancel(NULL);
+    cconc_ctx *child = make_cancel(ctx);
+    assert_int_equal(open_descriptors(), before);
+    (void)fd_of(child);
+    assert_true(open_descriptors() > before);
+    cconc_ctx_cancel(ctx);
+    cconc_ctx_free(child);
+    cconc_ctx_free(ctx);
+    assert_int_equal(open_descriptors(), before);
+}
+
 static void ctx_fd_is_closed_with_the_last_of_the_context(void **state)
 {
     (void)state;
@@ -275,6 +290,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_fd_without_memory_harms_nothing),
         UNIT_TEST(ctx_fd_without_a_descriptor_left_is_emfile_and_harms_nothing),
         UNIT_TEST(ctx_fd_that_is_readable_is_never_beside_a_live_err),
+        UNIT_TEST(ctx_fd_is_made_on_first_use),
     };
     support_start(argc, argv, children);
     return UNIT_RUN(tests);

@@ -257,6 +257,30 @@ static void ctx_values_are_all_destroyed_though_each_ends_the_callers_thread(voi
     assert_int_equal(atomic_load(&destroyed), 5);
 }
 
+/* However many other contexts lie between: each knows the nearest node with a value. */
+static void ctx_look_up_walks_value_nodes_only(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    cconc_ctx *chain[COUNT];
+    cconc_ctx *outer = make_value(NULL, &key_a, &key_b);
+    cconc_ctx *inner = make_value(outer, &key_b, &key_a);
+    for (size_t i = 0; i < COUNT; i++) {
+        cconc_ctx *parent = i > 0 ? chain[i - 1] : inner;
+        chain[i] = i % 3 == 0   ? make_cancel(parent)
+                   : i % 3 == 1 ? make_timeout(parent, FAR_NS)
+                                : make_without_cancel(parent);
+        assert_ptr_equal(chain[i]->values, inner);
+    }
+    assert_ptr_equal(cconc_ctx_value(chain[COUNT - 1], &key_a), &key_b);
+    assert_ptr_equal(cconc_ctx_value(chain[COUNT - 1], &key_b), &key_a);
+    for (size_t i = COUNT; i-- > 0;) {
+        cconc_ctx_free(chain[i]);
+    }
+    cconc_ctx_free(inner);
+    cconc_ctx_free(outer);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -271,6 +295,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_destroy_may_call_the_library),
         UNIT_TEST(ctx_value_without_a_destroy_function_is_left_alone),
         UNIT_TEST(ctx_value_that_was_not_taken_stays_the_callers),
+        UNIT_TEST(ctx_look_up_walks_value_nodes_only),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

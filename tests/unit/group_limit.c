@@ -179,6 +179,73 @@ static void group_limit_0_holds_all_back_until_it_is_raised(void **state)
     gate_free(&gate);
 }
 
+static void group_limit_raised_lets_the_waiting_in_in_their_order(void **state)
+{
+    cconc_group *group = group_make(0, 0);
+    struct goer goers[5];
+    struct gate gates[5];
+    (void)state;
+    cconc_group_set_limit(group, 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        gate_init(&gates[i], 0);
+        goer_start_blocked(&goers[i], group, NULL, gate_task, &gates[i], i + 1);
+    }
+    for (uint32_t limit = 1; limit <= 5; limit += 2) {
+        cconc_group_set_limit(group, (int)limit);
+        assert_int_equal(group_running(group), limit); /* admitted when set_limit returns */
+        assert_int_equal(group_blocked(group), 5 - limit);
+        for (uint32_t i = 0; i < limit; i++) {
+            until(atomic_load(&gates[i].inside) == 1);
+        }
+        for (uint32_t i = limit; i < 5; i++) {
+            assert_int_equal(atomic_load(&gates[i].inside), 0);
+        }
+    }
+    for (size_t i = 0; i < 5; i++) {
+        gate_open(&gates[i]);
+        assert_int_equal(goer_end(&goers[i]), 0);
+    }
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+    cconc_group_free(group);
+    for (size_t i = 0; i < 5; i++) {
+        gate_free(&gates[i]);
+    }
+}
+
+static int raise_the_limit(cconc_ctx *ctx, void *arg)
+{
+    struct gate *gate = arg;
+    (void)ctx;
+    cconc_group_set_limit(gate->group, 3);
+    until(atomic_load(&gate->inside) + atomic_load(&gate->ran) >= 2);
+    cconc_group_set_limit(gate->group, 1);
+    return 0;
+}
+
+static void group_limit_may_be_changed_by_its_own_tasks(void **state)
+{
+    struct gate gate;
+    struct goer goers[2];
+    (void)state;
+    gate_init(&gate, 0);
+    gate.group = group_make(0, 0);
+    cconc_group_set_limit(gate.group, 0);
+    struct goer first;
+    goer_start_blocked(&first, gate.group, NULL, raise_the_limit, &gate, 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        goer_start_blocked(&goers[i], gate.group, NULL, gate_task, &gate, 2 + i);
+    }
+    cconc_group_set_limit(gate.group, 1);
+    assert_int_equal(goer_end(&first), 0);
+    assert_int_equal(goer_end(&goers[0]), 0);
+    assert_int_equal(goer_end(&goers[1]), 0);
+    gate_open(&gate);
+    assert_int_equal(cconc_group_wait(gate.group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&gate.ran), 2);
+    cconc_group_free(gate.group);
+    gate_free(&gate);
+}
+
 static void group_limit_lowered_lets_running_tasks_end_first(void **state)
 {
     cconc_group *group = group_make(0, 3);
@@ -458,6 +525,8 @@ int main(int argc, char **argv)
         UNIT_TEST(group_go_of_a_task_below_the_limit_belongs_to_the_round),
         UNIT_TEST(group_go_of_a_foreign_task_waits_at_the_limit),
         UNIT_TEST(group_limit_survives_every_fault),
+        UNIT_TEST(group_limit_raised_lets_the_waiting_in_in_their_order),
+        UNIT_TEST(group_limit_may_be_changed_by_its_own_tasks),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

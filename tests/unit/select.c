@@ -274,6 +274,43 @@ static void select_never_matches_itself(void **state)
     cconc_chan_free(ch);
 }
 
+/* Each on a channel of its own, in the same state, and with the same end. */
+static void select_of_one_case_does_what_the_plain_call_does(void **state)
+{
+    cconc_ctx_mem mem;
+    (void)state;
+    for (unsigned shape = 0; shape < 12; shape++) {
+        bool is_send = shape % 2 != 0;
+        size_t cap = shape / 2 % 3;
+        cconc_chan *plain = chan_make(sizeof(int), cap);
+        cconc_chan *chosen = chan_make(sizeof(int), cap);
+        int values[2] = {70, 70};
+        int plain_err;
+        for (int step = 0; step < 6; step++) {
+            size_t fired = 9;
+            if (step == (shape < 6 ? 2 : 4)) {
+                assert_int_equal(cconc_chan_close(plain), cconc_chan_close(chosen));
+            } else if (step == 1 && !is_send && cap > 0) {
+                chan_fill(plain, 5);
+                chan_fill(chosen, 5);
+            }
+            plain_err = is_send ? cconc_chan_try_send(plain, &values[0])
+                                : cconc_chan_try_recv(plain, &values[0]);
+            cconc_select_case one = is_send ? cconc_select_send(chosen, &values[1])
+                                            : cconc_select_recv(chosen, &values[1]);
+            assert_int_equal(cconc_select(&one, 1, CCONC_SELECT_TRY, &fired), plain_err);
+            assert_int_equal(fired, plain_err == EAGAIN ? 9 : 0);
+            assert_int_equal(values[1], values[0]);
+            assert_int_equal(cconc_chan_len(chosen), cconc_chan_len(plain));
+        }
+        plain_err = is_send ? cconc_chan_send(plain, ctx_for(&mem, CCONC_MS), &values[0])
+                            : cconc_chan_recv(plain, ctx_for(&mem, CCONC_MS), &values[0]);
+        assert_int_equal(plain_err, EPIPE);
+        cconc_chan_free(plain);
+        cconc_chan_free(chosen);
+    }
+}
+
 /* ---- deadline ------------------------------------------------------------------------------- */
 
 static void select_until_fires_at_its_time_and_not_before(void **state)
@@ -516,6 +553,7 @@ int main(int argc, char **argv)
         UNIT_TEST(select_ordered_takes_the_lowest_ready_index),
         UNIT_TEST(select_of_up_to_8_cases_never_allocates),
         UNIT_TEST(select_of_many_cases_survives_every_failing_allocation),
+        UNIT_TEST(select_of_one_case_does_what_the_plain_call_does),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -193,6 +193,37 @@ static void waitgroup_memory_may_go_as_soon_as_wait_returned(void **state)
     }
 }
 
+struct last_waiter {
+    cconc_waitgroup *wg;
+    atomic_int       left;
+};
+
+static void wait_and_free_if_last(void *arg, size_t index)
+{
+    struct last_waiter *w = arg;
+    (void)index;
+    SUPPORT_CHECK(cconc_waitgroup_wait(w->wg, NULL) == 0);
+    if (atomic_fetch_sub(&w->left, 1) == 1) {
+        memset(w->wg, 0xdd, sizeof(*w->wg));
+        free(w->wg);
+    }
+}
+
+static void waitgroup_memory_may_go_with_the_last_of_many_waits(void **state)
+{
+    (void)state;
+    for (size_t round = 0; round < 300; round++) {
+        struct last_waiter w = {.wg = malloc(sizeof(cconc_waitgroup)), .left = 3};
+        assert_non_null(w.wg);
+        cconc_waitgroup_init(w.wg);
+        cconc_waitgroup_add(w.wg, 1);
+        struct support_threads *waits = support_threads_start(3, wait_and_free_if_last, &w);
+        until(round % 2 == 0 || cconc_waitgroup_waiters(w.wg) == 3);
+        cconc_waitgroup_done(w.wg);
+        assert_int_equal(support_threads_join(waits), 0);
+    }
+}
+
 static void write_then_done(void *arg, size_t index)
 {
     struct crowd *c = arg;
@@ -470,6 +501,7 @@ int main(int argc, char **argv)
         UNIT_TEST(waitgroup_add_done_wait_and_destroy_need_no_memory),
         UNIT_TEST(waitgroup_count_out_of_range_is_misuse),
         UNIT_TEST(waitgroup_destroy_with_waiters_is_misuse),
+        UNIT_TEST(waitgroup_memory_may_go_with_the_last_of_many_waits),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
