@@ -127,12 +127,12 @@ self *cconc__self_make(void)
 void cconc__self_enter(self_task *task, const void *owner)
 {
     self_push(task, owner);
-    (void)cconc__thread_let_cancel(true);
+    task->could_cancel = cconc__thread_let_cancel(true);
 }
 
 void cconc__self_exit(void)
 {
-    (void)cconc__thread_let_cancel(false);
+    (void)cconc__thread_let_cancel(self_get()->task->could_cancel);
     self_pop();
 }
 

@@ -19,6 +19,7 @@
 typedef struct self_task {
     const void       *owner; /* (o) the group or registration it belongs to */
     struct self_task *outer; /* (o) what it interrupts, or NULL */
+    bool              could_cancel; /* (o) whether that could be cancelled; by enter and exit */
 } self_task;
 
 typedef struct self {
@@ -101,7 +102,7 @@ static inline void self_pop(void)
 }
 
 /* Begin and end running a user's function as task on the calling library thread, which may be
- * cancelled meanwhile. */
+ * cancelled meanwhile, and then is as it was: another function may wait below. */
 void cconc__self_enter(self_task *task, const void *owner);
 void cconc__self_exit(void);
 

@@ -327,6 +327,55 @@ static void pool_wait_of_a_worker_ends_with_its_context(void **state)
     gate_free(&gate);
 }
 
+struct cancelled {
+    cconc_pool *pool;
+    atomic_int  inner_ran;
+    atomic_bool returned;
+    atomic_bool kept_disabled;
+};
+
+/* The request comes before the join, in which the other task is run on top of this one. */
+static int join_with_a_request(cconc_ctx *ctx, void *arg)
+{
+    struct cancelled *cancelled = arg;
+    cconc_future *inner = NULL;
+    int state = -1;
+    (void)ctx;
+    for (int i = 0; i < 2; i++) {
+        SUPPORT_CHECK(cconc_pool_submit_future(cancelled->pool, NULL, count_run,
+                                               &cancelled->inner_ran, &inner) == 0);
+        if (i == 0) {
+            (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+        } else {
+            (void)pthread_cancel(pthread_self());
+        }
+        SUPPORT_CHECK(cconc_future_wait(inner, NULL) == 0);
+        cconc_future_free(inner);
+        if (i == 0) {
+            (void)pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+        }
+        atomic_store(&cancelled->kept_disabled,
+                     atomic_load(&cancelled->kept_disabled) ||
+                         (i == 0 && state == PTHREAD_CANCEL_DISABLE));
+    }
+    atomic_store(&cancelled->returned, true);
+    pthread_testcancel();
+    return 1; /* not reached */
+}
+
+static void pool_worker_that_has_helped_can_be_cancelled_as_before(void **state)
+{
+    struct cancelled cancelled = {.pool = pool_make(1, 2, CCONC_POOL_BLOCK)};
+    cconc_pool_task outer = {.fn = join_with_a_request, .arg = &cancelled};
+    (void)state;
+    assert_int_equal(cconc_pool_submit_task(cancelled.pool, NULL, &outer), 0);
+    assert_int_equal(cconc_pool_join(cancelled.pool, NULL, &outer), ECANCELED);
+    assert_true(atomic_load(&cancelled.returned));
+    assert_true(atomic_load(&cancelled.kept_disabled));
+    assert_int_equal(atomic_load(&cancelled.inner_ran), 2);
+    cconc_pool_free(cancelled.pool);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -338,6 +387,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_worker_that_sleeps_is_called_for_a_new_task),
         UNIT_TEST(pool_task_that_ends_the_thread_ends_those_below_it),
         UNIT_TEST(pool_wait_of_a_worker_ends_with_its_context),
+        UNIT_TEST(pool_worker_that_has_helped_can_be_cancelled_as_before),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
