@@ -65,7 +65,7 @@ static void flight_runs_once_for_a_thousand_handles_of_one_key(void **state)
         assert_int_equal(values_alive(), 1); /* until the very last reference */
         cconc_flight_result_unref(results[i]);
     }
-    assert_int_equal(values_alive(), 0);
+    until(values_alive() == 0); /* the thread of the function may let go of it last */
     flight_end(set);
 }
 

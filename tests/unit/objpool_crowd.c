@@ -152,7 +152,7 @@ static void objpool_of_64_threads_at_once_that_end_leaves_no_object_behind(void 
     static const uint32_t caches[] = {0, 1, 32, CCONC_OBJPOOL_NO_CACHE};
     (void)state;
     for (size_t i = 0; i < sizeof(caches) / sizeof(caches[0]); i++) {
-        struct crowd crowd = {.rounds = 20, .at_once = 12};
+        struct crowd crowd = {.rounds = 8, .at_once = 12};
         crowd_start(&crowd, caches[i], 0, 0);
         for (int again = 0; again < 4; again++) {
             crowd_run(&crowd);
@@ -212,7 +212,7 @@ static void watch_bounds(void *arg, size_t index)
 
 static void bounds_hold(uint32_t cache, size_t max_count, size_t max_bytes)
 {
-    struct crowd crowd = {.rounds = 30, .at_once = 30};
+    struct crowd crowd = {.rounds = 8, .at_once = 30};
     crowd_start(&crowd, cache, max_count, max_bytes);
     struct support_threads *watcher = support_threads_start(1, watch_bounds, &crowd);
     for (int again = 0; again < 2; again++) {

@@ -269,7 +269,7 @@ static void objpool_cache_is_handed_over_though_a_callback_ended_its_thread(void
     end(&t, 1);
 }
 
-/* ---- misuse, in checked builds -------------------------------------------------------------- */
+/* ---- misuse; what a call costs to see, in checked builds ------------------------------------- */
 
 static void objpool_use_after_free_is_misuse(void **state)
 {
@@ -289,6 +289,27 @@ static void objpool_use_after_free_is_misuse(void **state)
 #else
     skip();
 #endif
+}
+
+static int make_none(void *user, void **out_object)
+{
+    (void)user;
+    (void)out_object;
+    return 0;
+}
+
+static void objpool_create_without_object_is_misuse(void **state)
+{
+    cconc_objpool_opts opts = {.create = make_none};
+    cconc_objpool *pool = NULL;
+    void *object = NULL;
+    (void)state;
+    assert_int_equal(cconc_objpool_new(&opts, &pool), 0);
+    expect_misuse("objpool create returned 0 and no object",
+                  SUPPORT_CHECK(cconc_objpool_get(pool, &object) == -1));
+    assert_null(object);
+    assert_int_equal(cconc_objpool_lent(pool), 0);
+    cconc_objpool_free(pool);
 }
 
 /* The callback in which the object pool is freed, by its own thread. */
@@ -397,6 +418,7 @@ int main(int argc, char **argv)
         UNIT_TEST(objpool_each_cache_is_handed_over_though_another_ended_the_thread_again),
         UNIT_TEST(objpool_cache_is_handed_over_though_a_callback_ended_its_thread),
         UNIT_TEST(objpool_use_after_free_is_misuse),
+        UNIT_TEST(objpool_create_without_object_is_misuse),
         UNIT_TEST(objpool_free_during_a_call_is_misuse),
     };
     static const struct support_child children[] = {

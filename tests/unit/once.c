@@ -53,7 +53,7 @@ static int never(cconc_ctx *ctx, void *arg)
 {
     (void)ctx;
     (void)arg;
-    SUPPORT_CHECK(!"this function is not the first one");
+    support_abort(__FILE__, __LINE__, "this function is not the first one");
     return 0;
 }
 
