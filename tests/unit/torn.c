@@ -1,10 +1,10 @@
-/* torn.c - unit tests of values whose destroy function ends the thread that lets go of them
+/* torn.c - unit tests of callbacks that end their thread: by cancellation, and in destroy functions
  * SPDX-License-Identifier: MIT
  *
  * Risk      The end of the caller's thread takes the memory of a result with it, or leaves a once
- *           half reset.
+ *           half reset. A function that is cancelled is taken for one that still runs.
  * Method    Calls in threads of their own, which must not come back; then the object is used on.
- * Catches   proc-3. What other callbacks do is in the files of their objects.
+ * Catches   proc-3, flight-9. What other callbacks do is in the files of their objects.
  */
 #include "flight_help.h"
 
@@ -82,11 +82,105 @@ static void torn_by_the_destroy_of_its_value_a_thread_has_reset_the_once(void **
     cconc_once_destroy(&once);
 }
 
+/* ---- functions that are cancelled ------------------------------------------------------------ */
+
+static void be_cancelled(atomic_int *runs)
+{
+    atomic_fetch_add(runs, 1);
+    SUPPORT_CHECK(pthread_cancel(pthread_self()) == 0);
+    pthread_testcancel();
+    support_abort(__FILE__, __LINE__, "not cancelled");
+}
+
+static int fly_and_be_cancelled(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    (void)ctx;
+    (void)out_value;
+    be_cancelled(arg);
+    return 0;
+}
+
+static void do_and_be_cancelled(void *arg, size_t index)
+{
+    static atomic_int runs;
+    cconc_ctx *ctx = index == 0 ? NULL : ctx_make();
+    int code = cconc_flight_do(arg, ctx, index == 0 ? "a" : "b", 1, fly_and_be_cancelled, &runs,
+                               NULL, NULL);
+    SUPPORT_CHECK(code == ECANCELED); /* unless the function had this very thread */
+    cconc_ctx_free(ctx);
+}
+
+static void torn_by_cancellation_a_flight_gives_all_ECANCELED(void **state)
+{
+    (void)state;
+    cconc_flight *set = flight_make();
+    atomic_int runs = 0;
+    cconc_flight_call *call;
+    cconc_flight_result *result = NULL;
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(
+            cconc_flight_do_async(set, NULL, "k", 1, fly_and_be_cancelled, &runs, NULL, &call), 0);
+        assert_int_equal(flight_wait(call, &result), ECANCELED);
+        assert_null(result);
+        assert_int_equal(atomic_load(&runs), i);
+    }
+    (void)support_threads_join(support_threads_start(2, do_and_be_cancelled, set));
+    flight_end(set);
+}
+
+static void run_and_be_cancelled(void *arg)
+{
+    be_cancelled(arg);
+}
+
+static void torn_by_cancellation_a_timers_function_counts_as_returned(void **state)
+{
+    (void)state;
+    atomic_int runs = 0;
+    cconc_timer *timer = NULL;
+    assert_int_equal(cconc_timer_new_func(0, run_and_be_cancelled, &runs, &timer), 0);
+    for (int i = 1; i <= 3; i++) {
+        until(atomic_load(&runs) == i);
+        assert_false(cconc_timer_stop_wait(timer));
+        assert_false(cconc_timer_reset(timer, 0));
+    }
+    until(atomic_load(&runs) == 4);
+    cconc_timer_free(timer);
+    assert_int_equal(atomic_load(&runs), 4);
+}
+
+static void sometimes_thread(void *arg, size_t index)
+{
+    static atomic_int runs;
+    (void)index;
+    int err = cconc_sometimes_do(arg, NULL, run_and_be_cancelled, &runs, NULL);
+    support_abort(__FILE__, __LINE__, err ? "refused" : "do came back");
+}
+
+static void torn_by_cancellation_a_sometimes_has_run(void **state)
+{
+    (void)state;
+    cconc_sometimes_opts opts = {.first = 2};
+    cconc_sometimes *sometimes = NULL;
+    bool ran = true;
+    assert_int_equal(cconc_sometimes_new(&opts, &sometimes), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            support_threads_join(support_threads_start(1, sometimes_thread, sometimes)), 1);
+    }
+    assert_int_equal(cconc_sometimes_do(sometimes, NULL, run_and_be_cancelled, NULL, &ran), 0);
+    assert_false(ran);
+    cconc_sometimes_free(sometimes);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(torn_by_the_destroy_of_a_result_a_thread_leaves_nothing_of_its_flight),
         UNIT_TEST(torn_by_the_destroy_of_its_value_a_thread_has_reset_the_once),
+        UNIT_TEST(torn_by_cancellation_a_flight_gives_all_ECANCELED),
+        UNIT_TEST(torn_by_cancellation_a_timers_function_counts_as_returned),
+        UNIT_TEST(torn_by_cancellation_a_sometimes_has_run),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
