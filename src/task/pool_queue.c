@@ -266,6 +266,8 @@ void cconc__pool_serve_locked(cconc_pool *p, wake_batch *batch)
     cconc__lock_assert_held(&p->mu);
     if (p->closed) {
         queue_grant_all_locked(p, &p->submitters, CLAIM_CLOSE, batch);
+    } else if (p->alive == 0) { /* nobody is left to make room: they look again, for a worker */
+        queue_grant_all_locked(p, &p->submitters, CLAIM_READY, batch);
     } else if (p->submitters.count > 0) {
         queue_refill_locked(p, batch);
     }
@@ -371,6 +373,9 @@ int cconc__pool_sleep(cconc_pool *p, cconc_ctx *ctx, helper *h, waitq *q, waiter
     lock_leave(&p->mu);
     if (waiter_kind(w) == CLAIM_CLOSE) {
         return EPIPE;
+    }
+    if (waiter_kind(w) == CLAIM_READY) {
+        return EAGAIN;
     }
     return waiter_kind(w) == CLAIM_SELF ? err : cconc__waiter_error(w, ctx);
 }

@@ -174,7 +174,7 @@ static bool pool_run_direct(cconc_pool *p, pool_worker *w, pool_task *task, int 
     return true;
 }
 
-/* Wait in the queue of submitters. */
+/* Wait in the queue of submitters. Returns EAGAIN to look again: there is no worker any more. */
 static int pool_queue_up(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper *h)
 {
     waiter w;
@@ -221,10 +221,14 @@ static int pool_block(cconc_pool *p, cconc_ctx *ctx, pool_task *task)
 
 int cconc__pool_submit(cconc_pool *p, cconc_ctx *ctx, pool_task *task, uint32_t policy)
 {
-    int err = pool_try(p, task, policy == CCONC_POOL_DROP_OLDEST);
-    if (err == EAGAIN && policy == CCONC_POOL_BLOCK) {
-        err = pool_block(p, ctx, task);
-    } else if (err == EAGAIN && policy == CCONC_POOL_CALLER_RUNS) {
+    int err;
+    do {
+        err = pool_try(p, task, policy == CCONC_POOL_DROP_OLDEST);
+        if (err == EAGAIN && policy == CCONC_POOL_BLOCK) {
+            err = pool_block(p, ctx, task);
+        }
+    } while (err == EAGAIN && policy == CCONC_POOL_BLOCK);
+    if (err == EAGAIN && policy == CCONC_POOL_CALLER_RUNS) {
         pool_run_here(p, task);
         err = 0;
     }
