@@ -344,6 +344,34 @@ static void ctx_with_signals_refuses_what_cannot_be_listed(void **state)
     assert_true(disposition(SIGUSR1).sa_handler == SIG_DFL);
 }
 
+static cconc_ctx *watched; /* by the handler */
+static atomic_int err_inside;
+
+static void read_err(int number)
+{
+    (void)number;
+    atomic_store(&err_inside, (cconc_ctx_err)(watched));
+}
+
+static void ctx_err_may_be_read_in_a_signal_handler(void **state)
+{
+    (void)state;
+    cconc_ctx_mem mem;
+    watched = make_cancel(NULL);
+    set_handler(SIGUSR1, read_err);
+    atomic_store(&err_inside, -1);
+    assert_int_equal(raise(SIGUSR1), 0);
+    until(atomic_load(&err_inside) == 0);
+    cconc_ctx_cancel(watched);
+    assert_int_equal(raise(SIGUSR1), 0);
+    until(atomic_load(&err_inside) == ECANCELED);
+    cconc_ctx_free(watched);
+    watched = cconc_ctx_until(&mem, NULL, 0);
+    assert_int_equal(raise(SIGUSR1), 0);
+    until(atomic_load(&err_inside) == ETIMEDOUT);
+    set_handler(SIGUSR1, SIG_DFL);
+}
+
 /* In a process of its own: the first of two signals is heard, the second ends it. */
 static int child_second_signal(void)
 {
@@ -411,6 +439,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_with_signals_refuses_what_cannot_be_listed),
         UNIT_TEST(ctx_second_signal_ends_the_process_if_asked_to),
         UNIT_TEST(ctx_signal_kills_again_after_the_last_free),
+        UNIT_TEST(ctx_err_may_be_read_in_a_signal_handler),
     };
     support_start(argc, argv, children);
     support_signals_as_usual();
