@@ -1,8 +1,10 @@
 /* base.h - what every public header shares: attributes, linkage, and the names of the objects.
  * SPDX-License-Identifier: MIT
  *
- * Status codes are 0 or a positive errno value; errno itself is neither read nor set. Times are
- * int64_t nanoseconds of the library clock (clock.h); a deadline is absolute, CCONC_NEVER is none.
+ * Status codes are 0 or a positive errno value; errno itself is neither read nor set. In a forked
+ * child whatever waits, or needs a thread, may also return ENOTRECOVERABLE: see cconc_fork_child.
+ * Times are int64_t nanoseconds of the library clock (clock.h); a deadline is absolute, CCONC_NEVER
+ * is none.
  *
  * Pointers. A context may be NULL: it never ends. free of NULL does nothing. Where else NULL has a
  * meaning, or a code, the header of the function says so. Everywhere else a pointer that is NULL,

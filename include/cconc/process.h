@@ -14,6 +14,7 @@
  *           EDEADLK     shutdown from a library thread
  *           ECANCELED, ETIMEDOUT  the context ended
  *           EINVAL      a function is missing or a number cannot be right
+ *           ENOTRECOVERABLE  in a forked child, before fork_child
  * Limits    none */
 #ifndef CCONC_PROCESS_H
 #define CCONC_PROCESS_H
@@ -70,9 +71,24 @@ CCONC_API void cconc_executor_read(cconc_executor_stats *out_stats);
  * stays while a live context has an after-func, or a timer exists, that may need it without being
  * able to start it; so free the objects first.
  * Returns:  0; ECANCELED, ETIMEDOUT (ctx ended first, nothing was stopped); EDEADLK (called from a
- *           library thread).
+ *           library thread); ENOTRECOVERABLE (in a forked child).
  * Blocks:   while a task runs or is queued, or a timer, deadline or signal context is armed. */
 CCONC_API int cconc_shutdown(cconc_ctx *ctx);
+
+/* Let a forked child use the library as a process of its own. Until then a child gets
+ * ENOTRECOVERABLE from every wait that would block, on whatever object, and from every call that
+ * needs a thread of the library; it may exec, and call what does neither. A signal context hears
+ * nothing there: the child's signals meet the dispositions that were found before.
+ *
+ * Afterwards new objects work. Those of before the fork are lost: they stay as they lie, and their
+ * memory with them. Of their calls those remain that neither block nor need a thread, such as
+ * cconc_ctx_err, cconc_counter_add or a once that has run; one that meets a lock which a thread of
+ * the parent held at the fork ends the child with a message. The parent notices nothing. A child
+ * that was forked inside a function which a library thread called must end by exec or _exit: to
+ * return from that function is misuse. In a process that is no such child this does nothing.
+ * Requires: called by the only thread of the child, outside of signal handlers.
+ * Returns:  0, ENOMEM (call it again). */
+CCONC_API int cconc_fork_child(void);
 
 /* Put a status code into the library's words: "closed", "the context was cancelled".
  * Returns:  a constant text, never NULL; "error" for a code that the library does not use. */

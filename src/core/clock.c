@@ -27,6 +27,7 @@
 #include "core/self.h"
 #include "core/timer.h"
 #include "plat/clock.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 
@@ -214,6 +215,9 @@ int cconc_clock_advance(int64_t duration_ns)
     if (duration_ns < 0) {
         return EINVAL;
     }
+    if (!plat_fork_is_ours()) {
+        return ENOTRECOVERABLE;
+    }
     if (cconc__timer_is_me()) {
         return EDEADLK;
     }
@@ -229,6 +233,14 @@ int cconc_clock_advance(int64_t duration_ns)
     clock_advance_to(target_ns < PLAT_NEVER ? target_ns : PLAT_NEVER - 1);
     clock_release();
     return 0;
+}
+
+void cconc__clock_forked(void)
+{
+    cconc__lock_forked(&mu);
+    cconc__clock_reading_forked();
+    owing = 0;
+    is_moving = false;
 }
 
 size_t cconc_clock_waiters(void)

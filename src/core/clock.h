@@ -22,4 +22,7 @@ bool cconc__clock_owe_function(void);
 void cconc__clock_begin(bool owes);
 void cconc__clock_end(void);
 
+/* In a forked child: nothing owes, and nobody moves the clock, which stands where it stood. */
+void cconc__clock_forked(void);
+
 #endif

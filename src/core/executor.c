@@ -36,8 +36,10 @@
 #include "plat/atomic.h"
 #include "plat/clock.h"
 #include "plat/cpu.h"
+#include "plat/fork.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define EXEC_WATCH_NS INT64_C(1000000)
 #define EXEC_READY 2     /* threads beyond the CPUs that a queue that stands still gets at once */
@@ -53,7 +55,7 @@ exec_state cconc__executor = {
 };
 static exec_state *const ex = &cconc__executor;
 
-static timer watch = {0, exec_watch, NULL};
+static timer watch = {.fire = exec_watch};
 static bool watch_room;  /* (m) the timer service has room for it */
 static bool watch_armed; /* (m) */
 static uint64_t watched; /* (m) tasks that had ended when the watch looked last */
@@ -158,12 +160,12 @@ bool cconc__executor_perform(exec_move move)
     return !move.start || cconc__executor_thread_start();
 }
 
-/* Make room for the watch, and the spare, once. Returns 0 or ENOMEM. */
+/* Make room for the watch, and the spare, once. Returns 0, ENOMEM or ENOTRECOVERABLE. */
 static int exec_prepare(void)
 {
     exec_thread *first_spare = cconc__alloc(sizeof(*first_spare));
     bool extra;
-    int err = first_spare ? cconc__timer_reserve() : ENOMEM;
+    int err = first_spare ? cconc__timer_reserve(&watch) : ENOMEM;
     if (err) {
         cconc__alloc_free(first_spare);
         return err;
@@ -174,7 +176,7 @@ static int exec_prepare(void)
     watch_room = true;
     lock_leave(&ex->mu);
     if (extra) {
-        cconc__timer_unreserve();
+        cconc__timer_unreserve(&watch);
     }
     return 0;
 }
@@ -215,15 +217,20 @@ static bool exec_may_queue_locked(void)
 int cconc__executor_submit(exec_task *task)
 {
     exec_move move;
+    if (!plat_fork_is_ours()) {
+        return ENOTRECOVERABLE;
+    }
     task->next = NULL;
     lock_take(&ex->mu);
     while (!exec_may_queue_locked()) {
         bool prepared = watch_room;
         lock_leave(&ex->mu);
-        if (!prepared && exec_prepare() != 0) {
-            return ENOMEM;
-        }
-        if (prepared) { /* the very first thread is being made by another submit */
+        if (!prepared) {
+            int err = exec_prepare();
+            if (err) {
+                return err;
+            }
+        } else { /* the very first thread is being made by another submit */
             plat_cpu_yield();
         }
         lock_take(&ex->mu);
@@ -331,8 +338,22 @@ int cconc__executor_stop(void)
     lock_leave(&ex->mu);
     cconc__alloc_free(all);
     if (had_room) {
-        cconc__timer_unreserve();
+        cconc__timer_unreserve(&watch);
     }
     cconc__quiet_tell(); /* the watch is no longer armed */
     return 0;
+}
+
+void cconc__executor_forked(void)
+{
+    size_t stack_size = ex->stack_size;
+    int64_t idle_ns = ex->idle_ns;
+    memset(ex, 0, sizeof(*ex));
+    ex->mu = (lock)LOCK_INIT(RANK_EXECUTOR);
+    list_init(&ex->idle);
+    ex->stack_size = stack_size;
+    ex->idle_ns = idle_ns;
+    watch = (timer){.fire = exec_watch};
+    watch_room = false;
+    watch_armed = false;
 }

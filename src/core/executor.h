@@ -22,7 +22,8 @@ typedef struct exec_task {
     void (*torn)(struct exec_task *task);
 } exec_task;
 
-/* Queue task. Returns 0; ENOMEM, with the task not queued, if no thread could ever take it. */
+/* Queue task. Returns 0; ENOMEM, with the task not queued, if no thread could ever take it;
+ * ENOTRECOVERABLE in a forked child. */
 int cconc__executor_submit(exec_task *task);
 
 /* Called from run: the memory of this task may go from now on, and its torn is not called any
@@ -48,5 +49,8 @@ bool cconc__executor_is_busy(void);
 
 /* End and join all threads if it is not busy. Returns 0, or EBUSY. */
 int cconc__executor_stop(void);
+
+/* In a forked child: no thread, no task, nothing armed. */
+void cconc__executor_forked(void);
 
 #endif

@@ -37,11 +37,12 @@ static void expiry_fire(timer *due);
 
 int cconc__expiry_init(expiry *e)
 {
-    if (cconc__timer_reserve() != 0) {
-        return ENOMEM;
+    int err = cconc__timer_reserve(&e->alarm);
+    if (err) {
+        return err;
     }
     if (cconc__lock_init(&e->mu, RANK_EXPIRY) != 0) {
-        cconc__timer_unreserve();
+        cconc__timer_unreserve(&e->alarm);
         return ENOMEM;
     }
     e->due_ns = PLAT_NEVER;
@@ -56,7 +57,7 @@ void cconc__expiry_unref(expiry *e)
 {
     if (ref_put(&e->refs)) {
         cconc__lock_destroy(&e->mu);
-        cconc__timer_unreserve();
+        cconc__timer_unreserve(&e->alarm);
         cconc__alloc_free(e);
     }
 }

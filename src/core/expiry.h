@@ -44,7 +44,8 @@ typedef struct expiry_work {
 
 #define EXPIRY_WORK_INIT {WAKE_BATCH_INIT, false, false}
 
-/* Make e, zeroed memory, and room for its alarm. Returns 0, or ENOMEM with nothing done. */
+/* Make e, zeroed memory, and room for its alarm. Returns 0; ENOMEM, ENOTRECOVERABLE
+ * with nothing done. */
 int cconc__expiry_init(expiry *e);
 
 /* Drop one reference; the last one releases e's object. */

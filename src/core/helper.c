@@ -48,6 +48,5 @@ int cconc__helper_await(helper *h, waiter *w, cconc_ctx *ctx, lock *mu, waitq *q
     if (err) {
         return err;
     }
-    (void)cconc__waiter_error(w, ctx); /* marks an expired context */
-    return EINPROGRESS;
+    return cconc__waiter_gave_up(w, ctx);
 }

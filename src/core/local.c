@@ -130,3 +130,8 @@ void cconc__local_leave(local_table *table)
         l = local_leave_next(table);
     }
 }
+
+void cconc__local_forked(void)
+{
+    cconc__lock_forked(&locals_mu);
+}

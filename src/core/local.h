@@ -63,6 +63,9 @@ void cconc__local_lock(void);
 void cconc__local_unlock(void);
 void cconc__local_drop_locked(local *l);
 
+/* In a forked child: the lock is free. */
+void cconc__local_forked(void);
+
 /* The calling thread's local of object if it is found at once. */
 static inline local *local_recall(local_table *table, const void *object, size_t index)
 {

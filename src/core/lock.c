@@ -30,6 +30,11 @@ void cconc__lock_destroy(lock *l)
     cconc__mutex_destroy(&l->mu);
 }
 
+void cconc__lock_forked(lock *l)
+{
+    l->mu = (plat_mutex)PLAT_MUTEX_INIT;
+}
+
 #if defined(CCONC_CHECKED)
 #define LOCK_MOST_HELD 8
 

@@ -71,6 +71,9 @@ static inline void cconc__lock_assert_none(void)
 int  cconc__lock_init(lock *l, lock_rank rank);
 void cconc__lock_destroy(lock *l);
 
+/* In a forked child: l is free, whoever had it in the parent. */
+void cconc__lock_forked(lock *l);
+
 static inline void lock_take(lock *l)
 {
     cconc__lock_note_taken(l); /* before: a wrong order is told, not hung in */

@@ -93,3 +93,11 @@ void cconc__lot_remove(wait_node *node, const void *object)
     }
     cconc__lot_leave(bucket);
 }
+
+void cconc__lot_forked(void)
+{
+    for (size_t i = 0; i < LOT_BUCKETS; i++) {
+        cconc__lock_forked(&buckets[i].mu);
+        waitq_init(&buckets[i].nodes);
+    }
+}

@@ -38,4 +38,7 @@ size_t cconc__lot_count(const void *object);
 /* Take node out if it is still queued for object. */
 void cconc__lot_remove(wait_node *node, const void *object);
 
+/* In a forked child: nobody waits. */
+void cconc__lot_forked(void);
+
 #endif

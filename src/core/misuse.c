@@ -36,6 +36,11 @@ void cconc_set_misuse_hook(cconc_misuse_fn hook_fn, void *user)
     plat_mutex_unlock(&mu);
 }
 
+void cconc__misuse_forked(void)
+{
+    mu = (plat_mutex)PLAT_MUTEX_INIT;
+}
+
 static void misuse_write(const char *message)
 {
     char line[MISUSE_BYTES + 16];

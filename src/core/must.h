@@ -20,6 +20,9 @@ _Noreturn void cconc__misuse_pointer(const char *function, const void *pointer) 
 /* Report a broken invariant and abort. */
 _Noreturn void cconc__misuse_broken(const char *fact, const char *file, int line);
 
+/* In a forked child: the hook's lock is free. */
+void cconc__misuse_forked(void);
+
 #define MUST(fact, ...)                                                                            \
     do {                                                                                           \
         if (!(fact)) {                                                                             \

@@ -131,7 +131,7 @@ void cconc__node_link(cconc_ctx *ctx)
         ctx->code = parent->code;
         atom_store_rel(&ctx->head.state, state); /* [node.1] rel: the cause */
         if (deadline) {
-            cconc__timer_unreserve();
+            cconc__timer_unreserve(&deadline->due);
         }
     } else {
         if (node_is_inner(ctx)) {
@@ -248,7 +248,7 @@ static void node_end_one_locked(cconc_ctx *ctx, const node_verdict *verdict, nod
         bool last = ref_put(&ctx->refs); /* the timer's */
         CHECK(!last);
         (void)last;
-        cconc__timer_unreserve();
+        cconc__timer_unreserve(&deadline->due);
     }
     ctx->cause = cause_ref(verdict->cause);
     ctx->code = verdict->code;

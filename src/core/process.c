@@ -18,6 +18,7 @@
 #include "core/sigwatch.h"
 #include "core/timer.h"
 #include "plat/alloc.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 
@@ -69,6 +70,9 @@ static bool process_is_service(void)
 int cconc_shutdown(cconc_ctx *ctx)
 {
     MUST_ALIGN(ctx, cconc_ctx);
+    if (!plat_fork_is_ours()) {
+        return ENOTRECOVERABLE;
+    }
     if (process_is_service()) {
         return EDEADLK;
     }

@@ -49,6 +49,13 @@ static void quiet_leave(wait_node *node)
     lock_leave(&mu);
 }
 
+void cconc__quiet_forked(void)
+{
+    cconc__lock_forked(&mu);
+    waitq_init(&queue);
+    atom_init(&waiting, 0);
+}
+
 int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void))
 {
     cconc_ctx *source = cconc__node_keep(ctx); /* from round to round */
@@ -68,7 +75,7 @@ int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void))
             (void)cconc__waiter_withdraw(&w);
         }
         quiet_leave(&node);
-        if (waiter_kind(&w) == CLAIM_CANCEL || waiter_kind(&w) == CLAIM_TIMEOUT) {
+        if (waiter_kind(&w) != CLAIM_READY && waiter_kind(&w) != CLAIM_SELF) {
             err = cconc__waiter_error(&w, ctx);
         }
         waiter_disarm(&w);

@@ -14,4 +14,7 @@ void cconc__quiet_tell(void);
 /* Wait until is_busy() is false. Returns 0, or the code with which ctx ended first. */
 int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void));
 
+/* In a forked child: nobody waits. */
+void cconc__quiet_forked(void);
+
 #endif

@@ -21,8 +21,10 @@
 #include "core/must.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/fork.h"
 #include "plat/thread.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #define SELF_RESERVE 16
@@ -114,6 +116,7 @@ self *cconc__self_make(void)
     me->helper = NULL;
     me->task = NULL;
     me->is_due = false;
+    me->process = cconc__fork_number();
     me->next = NULL;
     me->spins = 0;
     me->pauses = UINT32_MAX;
@@ -132,6 +135,8 @@ void cconc__self_enter(self_task *task, const void *owner)
 
 void cconc__self_exit(void)
 {
+    MUST(plat_fork_is_ours() && self_get()->process == cconc__fork_number(),
+         "function that a library thread called returned in a forked child");
     (void)cconc__thread_let_cancel(self_get()->task->could_cancel);
     self_pop();
 }
@@ -176,6 +181,36 @@ void cconc__self_trim(void)
         lock_leave(&records_mu);
         kept = next;
     }
+}
+
+int cconc__self_forked(bool is_service)
+{
+    self *me = self_peek();
+    if (me && cconc__parker_init(&me->parker) != 0) {
+        return ENOMEM;
+    }
+    cconc__lock_forked(&records_mu);
+    list_init(&all_records);
+    free_records = NULL;
+    if (me) {
+        if (!me->executor && !me->helper && !is_service) {
+            me->process = cconc__fork_number() + 1;
+        }
+        me->executor = NULL;
+        me->helper = NULL;
+        me->is_due = false;
+        cconc__local_init(&me->locals);
+        list_push_back(&all_records, &me->all);
+    }
+    for (uint32_t i = 0; i < reserve_used; i++) {
+        self *record = &reserve[i];
+        if (record != me && cconc__parker_init(&record->parker) == 0) {
+            record->next = free_records;
+            free_records = record;
+            list_push_back(&all_records, &record->all);
+        }
+    }
+    return 0;
 }
 
 size_t cconc__self_blocked(int64_t *out_first_ns)

@@ -32,6 +32,7 @@ typedef struct self {
     uint32_t      spins;    /* (o) long phases of spinning that failed in a row, see spin.c */
     uint32_t      pauses;   /* (o) length of the short phase */
     uint32_t      yields;   /* (o) how often a yield was what helped */
+    uint32_t      process;  /* (o) the number of the process whose thread this is */
     uint32_t      number;   /* (i) threads that run at a time have different ones */
     local_table   locals;   /* what objects keep for this thread, see local.h */
     bool          is_static;/* (i) from the reserve */
@@ -47,6 +48,11 @@ self *cconc__self_make(void);
 
 /* Give the records back that ended threads have left. */
 void cconc__self_trim(void);
+
+/* In a forked child: no thread but the calling one, which keeps nothing of any object and is
+ * nobody's. If it was a thread of the library (is_service: of one of its services) it must not come
+ * back from what it was called for. Returns 0 or ENOMEM. */
+int cconc__self_forked(bool is_service);
 
 /* Give the number of waits that are blocked until a time, and the earliest such time, PLAT_NEVER if
  * there is none. */

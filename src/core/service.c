@@ -14,6 +14,7 @@
 
 #include "core/must.h"
 #include "plat/cpu.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,6 +82,9 @@ static int service_make(service *s)
 int cconc__service_start(service *s)
 {
     int err;
+    if (!plat_fork_is_ours()) {
+        return ENOTRECOVERABLE;
+    }
     if (!service_claim(s)) {
         return 0;
     }
@@ -89,6 +93,12 @@ int cconc__service_start(service *s)
     s->state = err ? SERVICE_NONE : SERVICE_RUNNING;
     lock_leave(s->mu);
     return err;
+}
+
+void cconc__service_forked(service *s)
+{
+    cconc__lock_forked(s->mu);
+    s->state = SERVICE_NONE;
 }
 
 void cconc__service_join(service *s, void (*wake)(void))

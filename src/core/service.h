@@ -27,8 +27,12 @@ typedef struct service {
     plat_thread   thread; /* (s) */
 } service;
 
-/* See that s runs. Returns 0, ENOMEM if there can be no thread, or what prepare returned. */
+/* See that s runs. Returns 0; ENOMEM if there can be no thread, ENOTRECOVERABLE in a forked child,
+ * or what prepare returned. */
 int cconc__service_start(service *s);
+
+/* In a forked child: s, and its lock, as if it had never run. */
+void cconc__service_forked(service *s);
 
 /* End s: state is STOPPING already, wake makes its thread look, and then it is joined. */
 void cconc__service_join(service *s, void (*wake)(void));

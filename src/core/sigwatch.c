@@ -20,10 +20,12 @@
 #include "core/self.h"
 #include "core/service.h"
 #include "plat/fd.h"
+#include "plat/fork.h"
 #include "plat/signal.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static int sigwatch_open(void);
 static void sigwatch_close(void);
@@ -172,6 +174,7 @@ static int sigwatch_add_locked(sig_watch *watch)
     }
     list_push_back(&added, &watch->link);
     watch->added = true;
+    watch->process = cconc__fork_number();
     if (watch->exits) {
         cconc__signal_exit_add(&watch->exit);
     }
@@ -201,7 +204,7 @@ int cconc__sigwatch_add(sig_watch *watch)
 void cconc__sigwatch_remove(sig_watch *watch)
 {
     lock_take(&mu);
-    if (watch->added) {
+    if (watch->added && watch->process == cconc__fork_number()) {
         watch->added = false;
         list_remove(&watch->link);
         if (watch->exits) {
@@ -215,6 +218,19 @@ void cconc__sigwatch_remove(sig_watch *watch)
     }
     lock_leave(&mu);
     cconc__quiet_tell();
+}
+
+void cconc__sigwatch_forked(void)
+{
+    cconc__signal_forked();
+    if (service_of_signals.state != SERVICE_NONE) {
+        cconc__fd_close(&fd); /* the parent has its own */
+    }
+    cconc__service_forked(&service_of_signals);
+    list_init(&added);
+    memset(users, 0, sizeof(users));
+    adding = 0;
+    thread_self = NULL;
 }
 
 bool cconc__sigwatch_is_busy(void)

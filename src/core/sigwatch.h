@@ -19,6 +19,7 @@ typedef struct sig_watch {
     signal_exit       exit;    /* (i) its numbers are those watched: bit n - 1 for signal n */
     bool              exits;   /* (i) the second one ends the process */
     bool              added;   /* (m) */
+    uint32_t          process; /* (m) the number of the process in which it was added */
     atom_u32          heard;   /* (a) the number that ended ctx, 0 = none [heard.1] */
     node_signal      *node;    /* (i) what to end; alive while added */
     struct sig_watch *next;    /* (o) of the service's thread: those to end now */
@@ -34,5 +35,9 @@ void cconc__sigwatch_remove(sig_watch *watch);
 bool cconc__sigwatch_is_busy(void);
 bool cconc__sigwatch_is_me(void);
 int  cconc__sigwatch_stop(void);
+
+/* In a forked child: signals meet the dispositions found before. Removing a watch of the parent
+ * does nothing from then on. */
+void cconc__sigwatch_forked(void);
 
 #endif

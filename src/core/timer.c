@@ -5,7 +5,8 @@
  *             earliest. Only a timer that becomes the earliest wakes it; one that is taken back
  *             does not: the thread may wake for nothing once.
  * Invariants  I1 heap[i] is due no earlier than heap[(i - 1) / 4]; heap[i].timer->place == i + 1.
- *             I2 used <= reserved <= room: arming never allocates.
+ *             I2 used <= reserved <= room: arming never allocates. Timers of a process that this
+ *                one was forked from are in none of the three.
  *             I3 The thread sleeps until sleeps_until at most, and no armed timer is due before it
  *                without a kick being on its way. While the clock is virtual it sleeps until the
  *                pulse: who moves the clock kicks.
@@ -23,6 +24,7 @@
 #include "core/service.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/fork.h"
 #include "plat/parker.h"
 
 #include <errno.h>
@@ -30,7 +32,7 @@
 
 enum { TIMER_CHILDREN = 4, TIMER_ROOM_FIRST = 64 };
 
-#define TIMER_PULSE SIZE_MAX /* the place of the pulse */
+#define TIMER_PULSE UINT32_MAX /* the place of the pulse */
 
 typedef struct timer_entry {
     int64_t  due_ns;
@@ -68,7 +70,7 @@ static void heap_put_locked(size_t place, timer_entry entry)
 {
     cconc__lock_assert_held(&mu);
     heap[place] = entry;
-    entry.due->place = place + 1;
+    entry.due->place = (uint32_t)place + 1;
 }
 
 static void heap_rise_locked(size_t place, timer_entry entry)
@@ -237,44 +239,56 @@ static int timer_grow(size_t want)
     return 0;
 }
 
-/* Take room for one; *out_runs tells whether the service runs. */
-static int timer_reserve_room(bool *out_runs)
+/* Take room for due; *out_runs tells whether the service runs. */
+static int timer_reserve_room(timer *due, bool *out_runs)
 {
     for (;;) {
         size_t want;
         lock_take(&mu);
         if (reserved < room) {
             reserved++;
+            due->process = cconc__fork_number();
             *out_runs = service_of_timers.state == SERVICE_RUNNING;
             lock_leave(&mu);
             return 0;
         }
         want = room ? room * 2 : TIMER_ROOM_FIRST;
         lock_leave(&mu);
-        if (timer_grow(want) != 0) {
+        if (want >= TIMER_PULSE || timer_grow(want) != 0) {
             return ENOMEM;
         }
     }
 }
 
-int cconc__timer_reserve(void)
+int cconc__timer_reserve(timer *due)
 {
     bool runs;
-    int err = timer_reserve_room(&runs);
-    if (!err && !runs) {
+    int err = plat_fork_is_ours() ? timer_reserve_room(due, &runs) : ENOTRECOVERABLE;
+    if (err) {
+        return err;
+    }
+    if (!runs) {
         err = cconc__service_start(&service_of_timers);
         if (err) {
-            cconc__timer_unreserve();
+            cconc__timer_unreserve(due);
         }
     }
     return err;
 }
 
-void cconc__timer_unreserve(void)
+static bool timer_is_ours_locked(const timer *due)
+{
+    cconc__lock_assert_held(&mu);
+    return due->process == cconc__fork_number();
+}
+
+void cconc__timer_unreserve(timer *due)
 {
     lock_take(&mu);
-    CHECK(reserved > used);
-    reserved--;
+    if (timer_is_ours_locked(due)) {
+        CHECK(reserved > used);
+        reserved--;
+    }
     lock_leave(&mu);
 }
 
@@ -291,14 +305,16 @@ static bool timer_wakes_locked(int64_t due_ns)
 
 bool cconc__timer_arm(timer *due, int64_t due_ns)
 {
-    bool kick;
+    bool kick = false;
     timer_entry entry = {due_ns, 0, due};
     lock_take(&mu);
-    CHECK(due->place == 0 && used < reserved);
-    entry.order = orders++;
-    used++;
-    heap_rise_locked(used - 1, entry);
-    kick = plat_clock_is_virtual() ? due_ns <= plat_clock_now() : timer_wakes_locked(due_ns);
+    if (timer_is_ours_locked(due)) {
+        CHECK(due->place == 0 && used < reserved);
+        entry.order = orders++;
+        used++;
+        heap_rise_locked(used - 1, entry);
+        kick = plat_clock_is_virtual() ? due_ns <= plat_clock_now() : timer_wakes_locked(due_ns);
+    }
     lock_leave(&mu);
     return kick;
 }
@@ -325,8 +341,8 @@ bool cconc__timer_disarm(timer *due)
 {
     bool armed;
     lock_take(&mu);
-    armed = due->place != 0;
-    if (due->place == TIMER_PULSE) {
+    armed = due->place != 0 && timer_is_ours_locked(due);
+    if (armed && due->place == TIMER_PULSE) {
         pulse = NULL;
         due->place = 0;
     } else if (armed) {
@@ -340,7 +356,7 @@ bool cconc__timer_is_armed(timer *due)
 {
     bool armed;
     lock_take(&mu);
-    armed = due->place != 0;
+    armed = due->place != 0 && timer_is_ours_locked(due);
     lock_leave(&mu);
     return armed;
 }
@@ -394,6 +410,22 @@ bool cconc__timer_is_me(void)
     is_me = thread_self && thread_self == self_peek();
     lock_leave(&mu);
     return is_me;
+}
+
+bool cconc__timer_forked(void)
+{
+    bool was_me = thread_self && thread_self == self_peek();
+    cconc__service_forked(&service_of_timers);
+    heap = NULL; /* left alone, as all that was the parent's */
+    used = 0;
+    reserved = 0;
+    room = 0;
+    pulse = NULL;
+    firing = NULL;
+    sleeps_until = INT64_MIN;
+    thread_self = NULL;
+    has_bell = false;
+    return was_me;
 }
 
 /* Give the heap back if nobody has room in it. */

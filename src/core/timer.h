@@ -9,15 +9,16 @@
 #include <stdint.h>
 
 typedef struct timer {
-    size_t place;                    /* (m) place in the heap + 1, 0 = not armed; or the pulse's */
+    uint32_t place;                  /* (m) place in the heap + 1, 0 = not armed; or the pulse's */
+    uint32_t process;                /* (m) the number of the process that made room for it */
     void (*fire)(struct timer *due); /* (i) called on the service's thread, under no lock */
     void (*torn)(struct timer *due); /* (i) called if fire has ended its thread; NULL = no need */
 } timer;
 
-/* Make room for one more timer and see that the service runs; undo the room. Arming then needs no
- * memory. Returns 0 or ENOMEM. */
-int  cconc__timer_reserve(void);
-void cconc__timer_unreserve(void);
+/* Make room for due and see that the service runs; undo the room. Arming then needs no memory.
+ * Returns 0, ENOMEM, or ENOTRECOVERABLE in a forked child. */
+int  cconc__timer_reserve(timer *due);
+void cconc__timer_unreserve(timer *due);
 
 /* Let due fire once, at due_ns or soon after, never before; equal times in order of arming. It must
  * not be armed. Returns true if the caller must call cconc__timer_kick once it holds no lock. */
@@ -43,6 +44,10 @@ bool cconc__timer_is_busy(void);
 /* Tell whether a timer fires or is due; give the earliest due time, PLAT_NEVER if there is none. */
 bool    cconc__timer_is_late(void);
 int64_t cconc__timer_next(void);
+
+/* In a forked child: forget all timers of the parent. Arming one of them, taking it or its room
+ * back does nothing from then on. Returns true if the calling thread was the service's. */
+bool cconc__timer_forked(void);
 
 /* End and join the service's thread, unless there is room for a timer that may be armed yet.
  * Returns 0, or EBUSY if one is armed. */

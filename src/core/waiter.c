@@ -13,7 +13,8 @@
  *                              |   +--- the owner may add PARKED here ---+
  *                              +--- the owner's own claim: TIMEOUT, SELF, CANCEL ---> it leaves
  *             GRANT, READY, CLOSE by a peer, under the lock of the object; CANCEL by the thread
- *             that ends the context, under its tree's lock.
+ *             that ends the context, under its tree's lock. In a forked child arm() itself leads to
+ *             POSTED, as FORKED: the wait ends like any other, and never sleeps.
  * Invariants  I1 The claim word leaves WAITING once between arm and the next arm.
  *             I2 Each claim that the owner did not win itself is posted exactly once, and the owner
  *                does not leave before. If PARKED came before POSTED there is exactly one unpark,
@@ -40,13 +41,14 @@
 #include "core/lock.h"
 #include "core/must.h"
 #include "core/spin.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 
 void cconc__waiter_arm(waiter *w, cconc_ctx *ctx)
 {
     cconc__lock_assert_none();
-    atom_init(&w->claim, CLAIM_WAITING);
+    atom_init(&w->claim, plat_fork_is_ours() ? CLAIM_WAITING : CLAIM_FORKED | CLAIM_POSTED);
     w->owner = self_get();
     w->watching = false;
     w->is_due = false;
@@ -136,7 +138,7 @@ static void waiter_sleep(waiter *w)
 
 void cconc__waiter_park(waiter *w, bool may_spin)
 {
-    if (may_spin && cconc__waiter_spin(w)) {
+    if (waiter_kind(w) == CLAIM_FORKED || (may_spin && cconc__waiter_spin(w))) {
         return;
     }
     if (w->ctx && !cconc__node_watch(w->ctx, &w->done)) {
@@ -155,7 +157,7 @@ void cconc__waiter_park(waiter *w, bool may_spin)
 
 bool cconc__waiter_withdraw(waiter *w)
 {
-    if (waiter_claim(w, CLAIM_SELF, 0)) {
+    if (waiter_claim(w, CLAIM_SELF, 0) || waiter_kind(w) == CLAIM_FORKED) {
         return true;
     }
     cconc__waiter_take_post(w);
@@ -164,10 +166,18 @@ bool cconc__waiter_withdraw(waiter *w)
 
 int cconc__waiter_error(const waiter *w, cconc_ctx *ctx)
 {
+    int err;
     if (waiter_kind(w) == CLAIM_TIMEOUT) {
         cconc__node_expire(ctx);
     }
-    return cconc__node_err(ctx);
+    err = cconc__node_err(ctx);
+    return !err && waiter_kind(w) == CLAIM_FORKED ? ENOTRECOVERABLE : err;
+}
+
+int cconc__waiter_gave_up(const waiter *w, cconc_ctx *ctx)
+{
+    int err = cconc__waiter_error(w, ctx);
+    return err == ENOTRECOVERABLE ? err : EINPROGRESS;
 }
 
 int cconc__waiter_sleep(cconc_ctx *ctx, int64_t until_ns)

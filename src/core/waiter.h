@@ -30,6 +30,7 @@ typedef enum claim_kind {
     CLAIM_CANCEL = 4,  /* a context ended */
     CLAIM_TIMEOUT = 5, /* the owner saw its deadline pass */
     CLAIM_SELF = 6,    /* the owner took itself out */
+    CLAIM_FORKED = 7,  /* the wait is in a forked child: nobody is there to end it */
 } claim_kind;
 
 typedef struct waiter {
@@ -57,7 +58,8 @@ _Static_assert(sizeof(void *) != 8 ||
 #define CLAIM_POSTED 16u /* the winner has done all it had to do */
 #define CLAIM_BITS 5u
 
-/* Begin a wait that ends with ctx at the latest; ctx's memory is kept until it is over. */
+/* Begin a wait that ends with ctx at the latest; ctx's memory is kept until it is over. In a forked
+ * child it has ended before it begins. */
 void cconc__waiter_arm(waiter *w, cconc_ctx *ctx);
 
 /* The wait is over, its outcome settled, and ctx is not looked at any more. */
@@ -136,9 +138,12 @@ bool cconc__waiter_withdraw(waiter *w);
 /* The owner has found that somebody else decided: wait for the post. */
 void cconc__waiter_take_post(waiter *w);
 
-/* Give the code of a wait that a context or the deadline ended, having marked the context; before
- * disarming. */
+/* Give the code of a wait that a context, the deadline or a fork ended, having marked the context;
+ * before disarming. */
 int cconc__waiter_error(const waiter *w, cconc_ctx *ctx);
+
+/* The same where the code of a user's function was waited for: EINPROGRESS for a context. */
+int cconc__waiter_gave_up(const waiter *w, cconc_ctx *ctx);
 
 /* Wake the claimed waiters of batch, holding no lock; their memory is theirs again. */
 void cconc__waiter_wake_batch(wake_batch *batch);

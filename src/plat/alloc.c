@@ -7,6 +7,7 @@
  * Invariants  I1 hook is written only by the one thread that moved the word to CHOOSING.
  *             I2 The word never leaves CHOSEN.
  *             I3 errno is as it was: malloc may set it even when it succeeds.
+ *             I4 Whoever has an object is told from its children.
  * Locks       None: the allocator is called under no lock of the library.
  * Ordering    alloc.1  cconc__alloc_choose(): store rel -> alloc_settled(): load acq   the hook
  * Lifetime    For ever.
@@ -19,6 +20,7 @@
 
 #include "plat/atomic.h"
 #include "plat/cpu.h"
+#include "plat/fork.h"
 
 enum { OPEN, CHOOSING, CHOSEN };
 
@@ -37,6 +39,7 @@ static void alloc_settled(void)
             return;
         }
         if (found == OPEN) {
+            (void)plat_fork_is_ours(); /* I4 */
             (void)atom_cas_rlx_rlx(&choice, &found, CHOSEN); /* rlx: looked at again above */
         } else {
             plat_cpu_yield();
@@ -85,6 +88,7 @@ int cconc__alloc_choose(void *(*alloc_fn)(size_t size, void *user),
     hook.alloc_fn = alloc_fn;
     hook.free_fn = free_fn;
     hook.user = user;
+    (void)plat_fork_is_ours(); /* I4 */
     atom_store_rel(&choice, CHOSEN); /* [alloc.1] rel: the hook */
     return 0;
 }

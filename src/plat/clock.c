@@ -42,3 +42,8 @@ void cconc__clock_unset(void)
 {
     atom_store_rlx(&cconc__clock_is_set, 0); /* rlx: nothing is behind it */
 }
+
+void cconc__clock_reading_forked(void)
+{
+    mu = (plat_mutex)PLAT_MUTEX_INIT;
+}

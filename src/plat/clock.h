@@ -24,6 +24,9 @@ void cconc__clock_set(int64_t now_ns);
 /* Go back to the real clock. */
 void cconc__clock_unset(void);
 
+/* In a forked child: the lock of the reading is free. */
+void cconc__clock_reading_forked(void);
+
 /* The monotonic clock, for what serves the machine: how long to spin, idle threads. */
 static inline int64_t plat_clock_real(void)
 {

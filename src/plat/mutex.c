@@ -22,6 +22,8 @@
 #include <time.h>
 
 #include "plat/clock.h"
+#include "plat/fork.h"
+#include "plat/os.h"
 #include "plat/thread.h"
 
 #if !defined(CCONC_WAIT_CONDATTR) && !defined(CCONC_WAIT_CLOCKWAIT) &&                             \
@@ -52,6 +54,10 @@ void cconc__mutex_lock_slow(plat_mutex *mu)
         if (pthread_mutex_trylock(&mu->m) == 0) {
             return;
         }
+    }
+    if (!plat_fork_is_ours()) { /* no thread of the child has it: it would never be left */
+        cconc__os_complain("cconc: lock that a thread of the parent process held at the fork\n");
+        cconc__os_abort();
     }
     (void)pthread_mutex_lock(&mu->m);
 }

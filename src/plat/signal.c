@@ -25,6 +25,7 @@
  * Rejected    A thread in sigwait: it needs the signal blocked in every other thread. One count of
  *             arrivals for all: two contexts for two signals would end the process at the first of
  *             each. */
+#include "plat/fork.h"
 #include "plat/signal.h"
 
 #include <errno.h>
@@ -106,9 +107,23 @@ static void signal_note(int number)
     (void)atom_sub_sc(&inside, 1); /* [sig.1] the use is over */
 }
 
+/* In a forked child, where nobody would hear of it: as if it had never been hooked. It comes again
+ * when the handler is left. */
+static void signal_pass_on(int number)
+{
+    int saved = errno;
+    (void)sigaction(number, &kept[number], NULL);
+    (void)raise(number);
+    errno = saved;
+}
+
 static void signal_handler(int number)
 {
-    signal_note(number);
+    if (plat_fork_is_ours()) {
+        signal_note(number);
+    } else {
+        signal_pass_on(number);
+    }
 }
 
 /* Wait until no handler runs that may have seen what was taken away before. */
@@ -136,6 +151,11 @@ static void pending_close(void)
 {
     (void)close(pending);
     pending = -1;
+}
+
+static bool pending_has(int number)
+{
+    return sigismember(&hooked, number) == 1;
 }
 
 static void pending_update(int number, bool on)
@@ -170,6 +190,11 @@ static int pending_open(void)
 
 static void pending_close(void)
 {
+}
+
+static bool pending_has(int number)
+{
+    return atom_load_rlx(&wanted[number]) != 0; /* rlx: by the serialised callers */
 }
 
 static void pending_update(int number, bool on)
@@ -265,4 +290,19 @@ void cconc__signal_exit_remove(signal_exit *one)
 bool cconc__signal_take(int number)
 {
     return atom_swap_acq(&arrived[number], 0) != 0; /* [sig.2] acq: the note */
+}
+
+void cconc__signal_forked(void)
+{
+    int saved = errno;
+    atom_init(&target, 0);
+    atom_init(&inside, 0);
+    atom_init(&exits, NULL);
+    pending_close();
+    for (int number = 1; number < PLAT_SIGNAL_END; number++) {
+        if (cconc__signal_may_hook(number) && pending_has(number)) {
+            cconc__signal_unhook(number);
+        }
+    }
+    errno = saved;
 }

@@ -56,6 +56,10 @@ typedef struct signal_exit {
 void cconc__signal_exit_add(signal_exit *one);
 void cconc__signal_exit_remove(signal_exit *one);
 
+/* In a forked child: nothing is hooked any more, and every signal meets the disposition that its
+ * hook had found. */
+void cconc__signal_forked(void);
+
 /* Tell whether number arrived since the last call. */
 bool cconc__signal_take(int number);
 

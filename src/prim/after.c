@@ -27,6 +27,7 @@
 #include "core/timer.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 
@@ -85,7 +86,7 @@ static void after_run(exec_task *task)
 static void after_due(timer *due)
 {
     cconc_after *after = LIST_OF(due, cconc_after, due);
-    cconc__timer_unreserve();
+    cconc__timer_unreserve(due);
     after->owes = cconc__clock_owe_function();
     if (cconc__executor_submit(&after->task) != 0) {
         after_run(&after->task);
@@ -115,15 +116,13 @@ static void after_ended(node_hook *hook)
     }
 }
 
-static cconc_after *after_new(cconc_ctx *ctx, cconc_after_fn fn, void *arg)
+static int after_new(cconc_ctx *ctx, cconc_after_fn fn, void *arg, cconc_after **out_after)
 {
     cconc_after *after = cconc__alloc(sizeof(*after));
-    if (!after) {
-        return NULL;
-    }
-    if (cconc__timer_reserve() != 0) {
+    int err = after ? cconc__timer_reserve(&after->due) : ENOMEM;
+    if (err) {
         cconc__alloc_free(after);
-        return NULL;
+        return err;
     }
     after->hook.ended_locked = after_ended_locked;
     after->hook.ended = after_ended;
@@ -137,7 +136,8 @@ static cconc_after *after_new(cconc_ctx *ctx, cconc_after_fn fn, void *arg)
     atom_init(&after->state, AFTER_QUEUED);
     ref_init(&after->refs, 1);
     ref_get(&ctx->refs);
-    return after;
+    *out_after = after;
+    return 0;
 }
 
 int cconc_ctx_after_func(cconc_ctx *ctx, cconc_after_fn fn, void *arg, cconc_after **out_after)
@@ -146,12 +146,13 @@ int cconc_ctx_after_func(cconc_ctx *ctx, cconc_after_fn fn, void *arg, cconc_aft
     MUST_ALIGN(out_after, cconc_after *);
     cconc_after *after;
     bool ended;
+    int err;
     if (!fn || !out_after || !ctx || ctx->head.kind == NODE_STACK || !ctx->tree) {
         return EINVAL;
     }
-    after = after_new(ctx, fn, arg);
-    if (!after) {
-        return ENOMEM;
+    err = after_new(ctx, fn, arg, &after);
+    if (err) {
+        return err;
     }
     *out_after = after; /* before fn can run: it may use it */
     lock_take(&ctx->tree->mu);
@@ -182,7 +183,7 @@ bool cconc_after_stop(cconc_after *after)
     }
     lock_leave(&after->ctx->tree->mu);
     if (stopped) {
-        cconc__timer_unreserve();
+        cconc__timer_unreserve(&after->due);
     }
     return stopped;
 }
@@ -200,7 +201,7 @@ bool cconc_after_stop_wait(cconc_after *after)
     if (cconc_after_stop(after)) {
         return true;
     }
-    while (after_is_pending(after)) {
+    while (after_is_pending(after) && plat_fork_is_ours()) { /* else it runs in the parent */
         waiter w;
         wait_node node;
         lot_bucket *bucket;

@@ -17,6 +17,7 @@
 #include "core/spin.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/fork.h"
 #include "plat/thread.h"
 
 #define CHAN_LOOKS 64 /* of the looks before queueing, one goes further than the slot */
@@ -302,7 +303,8 @@ static int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
 {
     int64_t since_ns = 0;
     cconc_ctx *source = cconc__node_keep(ctx); /* from round to round */
-    int err = chan_look(ch, dir, ctx, elem);
+    /* a wait that ends before it begins would leave a seat that others still know */
+    int err = plat_fork_is_ours() ? chan_look(ch, dir, ctx, elem) : ENOTRECOVERABLE;
     while (err == EAGAIN) {
         lone_waiter b;
         cconc__waiter_arm(&b.w, ctx);

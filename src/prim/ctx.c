@@ -76,7 +76,7 @@ int cconc_ctx_with_cancel(cconc_ctx *parent, cconc_ctx **out_ctx)
 static void ctx_on_time(timer *due)
 {
     node_deadline *deadline = LIST_OF(due, node_deadline, due);
-    cconc__timer_unreserve();
+    cconc__timer_unreserve(due);
     cconc__node_end_on_time(&deadline->ctx);
     cconc__node_unref(&deadline->ctx);
 }
@@ -85,17 +85,19 @@ static void ctx_on_time(timer *due)
 static int ctx_new_deadline(cconc_ctx *parent, int64_t deadline_ns, node_cause *cause,
                             cconc_ctx **out_ctx)
 {
+    timer due = {.fire = ctx_on_time};
     node_deadline *deadline;
-    if (cconc__timer_reserve() != 0) {
-        return ENOMEM;
+    int err = cconc__timer_reserve(&due);
+    if (err) {
+        return err;
     }
     deadline = (node_deadline *)(void *)ctx_alloc(sizeof(*deadline), parent, NODE_DEADLINE);
     if (!deadline) {
-        cconc__timer_unreserve();
+        cconc__timer_unreserve(&due);
         return ENOMEM;
     }
+    deadline->due = due;
     deadline->ctx.head.deadline_ns = deadline_ns;
-    deadline->due.fire = ctx_on_time;
     deadline->on_time = cause;
     cconc__node_link(&deadline->ctx);
     *out_ctx = &deadline->ctx;

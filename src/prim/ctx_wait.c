@@ -40,7 +40,7 @@ static int ctx_wait_once(cconc_ctx *target, cconc_ctx *source, cconc_ctx *ctx)
             (void)cconc__node_unwatch(source, &node);
         }
         cconc__node_expire(ctx);
-        err = ctx_has_ended(target) ? 0 : cconc__node_err(ctx);
+        err = ctx_has_ended(target) ? 0 : cconc__waiter_error(&w, ctx);
     }
     waiter_disarm(&w);
     return err;

@@ -250,8 +250,7 @@ int cconc__flight_await(flight *one, cconc_ctx *ctx, bool leaves)
         cconc__waiter_park(&w, true);
         if (waiter_kind(&w) != CLAIM_GRANT) {
             await_give_up(one, &node, leaves);
-            (void)cconc__waiter_error(&w, ctx);
-            err = EINPROGRESS;
+            err = cconc__waiter_gave_up(&w, ctx);
         }
     }
     waiter_disarm(&w);

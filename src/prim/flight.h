@@ -246,4 +246,7 @@ flight_vertex *cconc__flight_caller(cconc_ctx *ctx);
 bool cconc__flight_ring_enter(flight_vertex *from, flight_vertex *to, flight_edge *edge);
 void cconc__flight_ring_leave(flight_edge *edge);
 
+/* In a forked child: the lock of the ring is free. */
+void cconc__flight_ring_forked(void);
+
 #endif

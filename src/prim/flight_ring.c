@@ -101,3 +101,8 @@ void cconc__flight_ring_leave(flight_edge *edge)
         lock_leave(&ring_mu);
     }
 }
+
+void cconc__flight_ring_forked(void)
+{
+    cconc__lock_forked(&ring_mu);
+}

@@ -266,14 +266,12 @@ static void flight_go_on(flight *one)
 
 static bool flight_submit(flight *one)
 {
-    if (cconc__executor_submit(&one->task) == 0) {
-        return true;
-    }
-    if (!one->ran) {
+    int err = cconc__executor_submit(&one->task);
+    if (err && !one->ran) {
         one->ran = true;
-        one->made_code = ENOMEM;
+        one->made_code = err;
     }
-    return false;
+    return !err;
 }
 
 /* The function of one has ended: hand out what it made, once. What is to be done with no lock goes

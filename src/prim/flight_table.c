@@ -171,10 +171,10 @@ static void set_release(cconc_flight *set)
     cconc__alloc_free(set);
 }
 
-static void shard_unreserve(const flight_shard *shard)
+static void shard_unreserve(flight_shard *shard)
 {
     if (shard->set->opts.keep_ns > 0) {
-        cconc__timer_unreserve();
+        cconc__timer_unreserve(&shard->due);
     }
 }
 
@@ -326,9 +326,12 @@ static int shard_init(flight_shard *shard, cconc_flight *set)
     if (err) {
         return err;
     }
-    if (set->opts.keep_ns > 0 && cconc__timer_reserve() != 0) {
+    if (set->opts.keep_ns > 0) {
+        err = cconc__timer_reserve(&shard->due);
+    }
+    if (err) {
         cconc__lock_destroy(&shard->mu);
-        return ENOMEM;
+        return err;
     }
     shard->set = set;
     shard->slots = shard->small;
@@ -357,6 +360,7 @@ int cconc_flight_new(const cconc_flight_opts *opts, cconc_flight **out_set)
     static const cconc_flight_opts defaults;
     uint32_t count = set_shard_count();
     cconc_flight *set;
+    int err;
     opts = opts ? opts : &defaults;
     if (!out_set || opts->timeout_ns < 0 || opts->keep_ns < 0 ||
         !reserved_are_zero(opts->reserved, 4) ||
@@ -370,7 +374,8 @@ int cconc_flight_new(const cconc_flight_opts *opts, cconc_flight **out_set)
     set->opts = *opts;
     set->secret = cconc__hash_key();
     for (; set->shard_count < count; set->shard_count++) {
-        if (shard_init(&set->shards[set->shard_count], set) != 0) {
+        err = shard_init(&set->shards[set->shard_count], set);
+        if (err) {
             goto undo_shards;
         }
     }
@@ -382,7 +387,7 @@ undo_shards:
         shard_unreserve(&set->shards[i]);
     }
     set_release(set);
-    return ENOMEM;
+    return err;
 }
 
 /* No call is running, and no flight has a caller. */

@@ -183,8 +183,7 @@ static bool once_await(cconc_once *once, cconc_ctx *ctx, int *out_code)
         cconc__waiter_park(&w, true);
         if (waiter_kind(&w) != CLAIM_GRANT) {
             cconc__lot_remove(&node, once);
-            (void)cconc__waiter_error(&w, ctx); /* marks an expired context */
-            *out_code = EINPROGRESS;
+            *out_code = cconc__waiter_gave_up(&w, ctx);
         }
     }
     waiter_disarm(&w);

@@ -302,6 +302,9 @@ static int select_block(select_run *run)
         if (err == EAGAIN) {
             err = select_look(run);
         }
+        if (err == EAGAIN && waiter_kind(&w) == CLAIM_FORKED) {
+            err = ENOTRECOVERABLE;
+        }
         waiter_disarm(&w);
     }
     select_keep_all(run, false);
@@ -344,7 +347,7 @@ static int select_run_it(select_run *run, const cconc_select_case *cases, uint32
     if (err == EAGAIN && !(flags & CCONC_SELECT_TRY)) {
         err = select_block(run);
     }
-    if (err != EAGAIN && out_index) {
+    if (err != EAGAIN && err != ENOTRECOVERABLE && out_index) {
         *out_index = run->fired;
     }
     return err;

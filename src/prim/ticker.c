@@ -67,6 +67,7 @@ int cconc_ticker_new(int64_t period_ns, const cconc_ticker_opts *opts, cconc_tic
     expiry_work work = EXPIRY_WORK_INIT;
     cconc_ticker *ticker;
     int64_t now_ns = plat_clock_now();
+    int err;
     opts = opts ? opts : &defaults;
     if (!out_ticker || period_ns < 1 || opts->jitter_ns < 0 || opts->jitter_ns > period_ns ||
         !reserved_are_zero(opts->reserved, 4)) {
@@ -76,9 +77,10 @@ int cconc_ticker_new(int64_t period_ns, const cconc_ticker_opts *opts, cconc_tic
     if (!ticker) {
         return ENOMEM;
     }
-    if (cconc__expiry_init(&ticker->e) != 0) {
+    err = cconc__expiry_init(&ticker->e);
+    if (err) {
         cconc__alloc_free(ticker);
-        return ENOMEM;
+        return err;
     }
     ticker->e.is_waitable = true;
     ticker->e.received_locked = ticker_received_locked;

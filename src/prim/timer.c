@@ -28,6 +28,7 @@
 #include "core/waiter.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 
@@ -162,10 +163,10 @@ static bool func_stop_locked(cconc_timer *t, expiry_work *work)
     return true;
 }
 
-/* Wait until no function runs. */
+/* Wait until no function runs. In a forked child none does. */
 static void func_wait(cconc_timer *t)
 {
-    bool busy = true;
+    bool busy = plat_fork_is_ours();
     while (busy) {
         waiter w;
         wait_node node;
@@ -191,12 +192,14 @@ static int timer_new(int64_t delay_ns, cconc_timer_fn fn, void *arg, cconc_timer
     expiry_work work = EXPIRY_WORK_INIT;
     int64_t due_ns = plat_clock_add(plat_clock_now(), delay_ns);
     cconc_timer *t = cconc__alloc(sizeof(*t));
+    int err;
     if (!t) {
         return ENOMEM;
     }
-    if (cconc__expiry_init(&t->e) != 0) {
+    err = cconc__expiry_init(&t->e);
+    if (err) {
         cconc__alloc_free(t);
-        return ENOMEM;
+        return err;
     }
     t->e.is_waitable = fn == NULL;
     t->e.received_locked = timer_received_locked;

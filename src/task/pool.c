@@ -23,6 +23,7 @@
 #include "core/node.h"
 #include "core/spin.h"
 #include "plat/alloc.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -92,6 +93,9 @@ int cconc_pool_new(cconc_ctx *parent, const cconc_pool_opts *opts, cconc_pool **
     int err;
     opts = opts ? opts : &defaults;
     err = out_pool ? pool_check(opts) : EINVAL;
+    if (!err && !plat_fork_is_ours()) {
+        err = ENOTRECOVERABLE;
+    }
     if (err) {
         return err;
     }
@@ -169,6 +173,9 @@ int cconc_pool_resize(cconc_pool *pool, int workers)
     int err;
     if (workers < 1 || workers > CCONC_POOL_MAX_WORKERS) {
         return EINVAL;
+    }
+    if (!plat_fork_is_ours()) {
+        return ENOTRECOVERABLE;
     }
     lock_take(&pool->mu);
     closed = pool->closed;
@@ -281,6 +288,9 @@ int cconc_pool_shutdown(cconc_pool *pool, cconc_ctx *ctx, uint32_t mode)
     if (mode > CCONC_POOL_CANCEL) {
         return EINVAL;
     }
+    if (!plat_fork_is_ours()) {
+        return ENOTRECOVERABLE;
+    }
     if (cconc__pool_worker_here(pool)) {
         return EDEADLK;
     }
@@ -337,7 +347,7 @@ static void pool_free_go(void *arg)
 void cconc_pool_free(cconc_pool *pool)
 {
     MUST_ALIGN(pool, cconc_pool);
-    if (!pool) {
+    if (!pool || !plat_fork_is_ours()) { /* a child has no workers to wait for */
         return;
     }
     MUST(!cconc__pool_worker_here(pool), "pool free in one of its own %u workers",

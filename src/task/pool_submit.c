@@ -22,6 +22,7 @@
 #include "core/must.h"
 #include "core/node.h"
 #include "plat/alloc.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 
@@ -222,6 +223,9 @@ static int pool_block(cconc_pool *p, cconc_ctx *ctx, pool_task *task)
 int cconc__pool_submit(cconc_pool *p, cconc_ctx *ctx, pool_task *task, uint32_t policy)
 {
     int err;
+    if (!plat_fork_is_ours()) {
+        return ENOTRECOVERABLE;
+    }
     do {
         err = pool_try(p, task, policy == CCONC_POOL_DROP_OLDEST);
         if (err == EAGAIN && policy == CCONC_POOL_BLOCK) {

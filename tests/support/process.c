@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -131,6 +132,49 @@ static void read_all(int fd, char *out_text, size_t size)
     out_text[kept] = '\0';
 }
 
+static int wait_for(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0) {
+        SUPPORT_CHECK(errno == EINTR);
+    }
+    return status;
+}
+
+/* The code goes through a pipe, and SIGKILL follows: nothing judges what a child has abandoned. */
+static _Noreturn void forked_run(int (*fn)(void *arg), void *arg, int code_end)
+{
+    sigset_t alarms;
+    unsigned char code;
+    SUPPORT_CHECK(sigemptyset(&alarms) == 0 && sigaddset(&alarms, SIGALRM) == 0);
+    SUPPORT_CHECK(pthread_sigmask(SIG_UNBLOCK, &alarms, NULL) == 0);
+    (void)alarm((unsigned)(support_env_number("WATCHDOG_MS", 30000) / 1000));
+    code = (unsigned char)fn(arg);
+    SUPPORT_CHECK(write(code_end, &code, 1) == 1 && kill(getpid(), SIGKILL) == 0);
+    abort();
+}
+
+int support_run_forked(int (*fn)(void *arg), void *arg)
+{
+    unsigned char code;
+    int ends[2];
+    int status;
+    pid_t pid;
+    ssize_t got;
+    fflush(NULL);
+    SUPPORT_CHECK(pipe(ends) == 0);
+    pid = fork();
+    SUPPORT_CHECK(pid >= 0);
+    if (pid == 0) {
+        forked_run(fn, arg, ends[1]);
+    }
+    close(ends[1]);
+    status = wait_for(pid);
+    got = read(ends[0], &code, 1);
+    close(ends[0]);
+    return got == 1 ? W_EXITCODE(code, 0) : status;
+}
+
 int support_run_child(const char *name, char *out_text, size_t size)
 {
     char program[PATH_MAX] = {0};
@@ -140,7 +184,6 @@ int support_run_child(const char *name, char *out_text, size_t size)
     int ends[2] = {-1, -1};
     posix_spawn_file_actions_t actions;
     pid_t pid;
-    int status;
     snprintf(part, sizeof(part), "%s", name);
     /* The name, not the link: under valgrind that is valgrind. */
     SUPPORT_CHECK(readlink("/proc/self/exe", program, sizeof(program) - 1) > 0);
@@ -159,8 +202,5 @@ int support_run_child(const char *name, char *out_text, size_t size)
         read_all(ends[0], out_text, size);
         close(ends[0]);
     }
-    while (waitpid(pid, &status, 0) < 0) {
-        SUPPORT_CHECK(errno == EINTR);
-    }
-    return status;
+    return wait_for(pid);
 }

@@ -41,6 +41,10 @@ void support_signals_as_usual(void);
  * to standard error goes to out_text, cut at size (out_text may be NULL: not captured). */
 int support_run_child(const char *name, char *out_text, size_t size);
 
+/* Run fn(arg) in a forked child, which SIGALRM ends after 30 s (environment: WATCHDOG_MS), and give
+ * its wait status as if it had left with what fn returned. */
+int support_run_forked(int (*fn)(void *arg), void *arg);
+
 /* ---- memory --------------------------------------------------------------------------------- */
 
 /* Blocks and bytes that the library holds now, and allocations that it tried so far. */

@@ -510,11 +510,12 @@ static void executor_tells_a_waiting_shutdown_that_no_thread_came(void **state)
     struct support_threads *vain;
     struct support_threads *ending;
     struct job job = job_make();
+    timer room = {0};
     (void)state;
     assert_int_equal(cconc__executor_submit(&job.task), 0); /* the timer service has its thread */
     until(atomic_load(&job.runs) == 1 && !cconc__executor_is_busy());
     assert_int_equal(cconc__executor_stop(), 0);
-    assert_int_equal(cconc__timer_reserve(), 0);
+    assert_int_equal(cconc__timer_reserve(&room), 0);
     atomic_store(&shutdown_waits, false);
     support_fail_thread_once(shutdown_has_had_time);
     vain = support_threads_start(1, submit_in_vain, NULL);
@@ -527,7 +528,7 @@ static void executor_tells_a_waiting_shutdown_that_no_thread_came(void **state)
     support_threads_join(vain);
     support_threads_join(ending);
     support_fail_end();
-    cconc__timer_unreserve();
+    cconc__timer_unreserve(&room);
 }
 
 static void submit_a_few(void *arg)

@@ -296,7 +296,7 @@ static void holder_fire(struct timer *due)
 static void holder_start(struct holder *holder)
 {
     *holder = (struct holder){.due = {.fire = holder_fire}};
-    SUPPORT_CHECK(cconc__timer_reserve() == 0);
+    SUPPORT_CHECK(cconc__timer_reserve(&holder->due) == 0);
     if (cconc__timer_arm(&holder->due, 0)) {
         cconc__timer_kick();
     }
@@ -307,7 +307,7 @@ static void holder_end(struct holder *holder)
 {
     atomic_store(&holder->let_go, true);
     until(cconc__timer_armed() == 0);
-    cconc__timer_unreserve();
+    cconc__timer_unreserve(&holder->due);
 }
 
 static void node_expire_ends_the_owner_of_the_deadline_and_no_other(void **state)
