@@ -14,6 +14,9 @@
 
 #include <pthread.h>
 
+/* After-func, group, pool, once, flight, sometimes, timer: one function each is in the gate. */
+#define INSIDE 7
+
 /* Everything that can be waited for. Whatever runs a function of the user's is in the gate. */
 struct world {
     struct gate gate;
@@ -224,7 +227,7 @@ static int chunk(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
     if (!pthread_equal(w->caller, pthread_self())) {
         return gate_task(ctx, &w->gate);
     }
-    while (pool_counts(w->helpers).running == 0) {
+    while (atomic_load(&w->gate.inside) != INSIDE + 1) {
         cconc_ctx_mem mem; /* no point of cancellation, as sched_yield may be */
         (void)cconc_ctx_err(cconc_ctx_until(&mem, NULL, 0));
     }
@@ -414,7 +417,7 @@ static void world_make(struct world *w)
     cconc_waitgroup_init(&w->wg);
     cconc_waitgroup_add(&w->wg, 1);
     w->runners = support_threads_start(2, runner_thread, w);
-    until(atomic_load(&w->gate.inside) == 7);
+    until(atomic_load(&w->gate.inside) == INSIDE);
 }
 
 /* Free everything: a waiter that was left behind is misuse here, and a lock that is held hangs. */
@@ -432,6 +435,7 @@ static void world_free(struct world *w)
     cconc_limiter_free(w->limiter);
     cconc_limiter_keyed_free(w->keyed);
     cconc_once_destroy(&w->once);
+    SUPPORT_CHECK(cconc_flight_wait(w->call, NULL, NULL) == 0);
     cconc_flight_leave(w->call);
     cconc_flight_free(w->flights);
     cconc_sem_free(w->sem);
