@@ -4,7 +4,7 @@
 #ifndef CCONC_TESTS_CONTEXT_HELP_H
 #define CCONC_TESTS_CONTEXT_HELP_H
 
-#include "unit.h"
+#include "virtual.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,26 +13,6 @@
 
 /* So far away that it is not reached. */
 #define FAR_NS (3600 * CCONC_SECOND)
-
-static inline void pass(int64_t duration_ns)
-{
-    SUPPORT_CHECK(cconc_clock_advance(duration_ns) == 0);
-}
-
-static inline int set_up(void **state)
-{
-    int err = support_unit_setup(state);
-    return err ? err : cconc_clock_virtual();
-}
-
-static inline int tear_down(void **state)
-{
-    int err = cconc_clock_real();
-    return err ? err : support_unit_teardown(state);
-}
-
-/* By the virtual clock, so each deadline passes at a known reading. */
-#define TIME_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 static inline void free_all(cconc_ctx **all, size_t count)
 {

@@ -6,32 +6,13 @@
  *           clock, so each happens at a known reading. Deliberate differences are cases too.
  * Catches   ported programs that change their meaning; rules time-1 to time-6, env-2.
  */
-#include "unit.h"
+#include "virtual.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include <cconc/cconc.h>
-
-static void pass(int64_t duration_ns)
-{
-    SUPPORT_CHECK(cconc_clock_advance(duration_ns) == 0);
-}
-
-static int set_up(void **state)
-{
-    int err = support_unit_setup(state);
-    return err ? err : cconc_clock_virtual();
-}
-
-static int tear_down(void **state)
-{
-    int err = cconc_clock_real();
-    return err ? err : support_unit_teardown(state);
-}
-
-#define TIME_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 static cconc_timer *new_timer(int64_t delay_ns)
 {

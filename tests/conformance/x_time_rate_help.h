@@ -1,12 +1,12 @@
 /* x_time_rate_help.h - what the lists of x/time/rate share.
  * SPDX-License-Identifier: MIT
  *
- * The virtual clock around each case, and tables of calls at times t0, t0 + 100 ms, ...
+ * Tables of calls at times t0, t0 + 100 ms, ...
  */
 #ifndef CCONC_TESTS_X_TIME_RATE_HELP_H
 #define CCONC_TESTS_X_TIME_RATE_HELP_H
 
-#include "unit.h"
+#include "virtual.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,25 +17,6 @@
 #define D (100 * CCONC_MS)
 #define T0 (1000 * CCONC_SECOND)
 #define T(k) (T0 + (k)*D)
-
-static inline void pass(int64_t duration_ns)
-{
-    SUPPORT_CHECK(cconc_clock_advance(duration_ns) == 0);
-}
-
-static inline int set_up(void **state)
-{
-    int err = support_unit_setup(state);
-    return err ? err : cconc_clock_virtual();
-}
-
-static inline int tear_down(void **state)
-{
-    int err = cconc_clock_real();
-    return err ? err : support_unit_teardown(state);
-}
-
-#define RATE_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 static inline cconc_limiter *new_limiter(double limit, int32_t burst)
 {

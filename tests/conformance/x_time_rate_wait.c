@@ -297,16 +297,16 @@ static void sometimes_inside_its_own_function_is_refused_where_go_deadlocks(void
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
-        RATE_TEST(wait_blocks_until_the_events_may_happen),
-        RATE_TEST(wait_that_would_exceed_the_deadline_fails_at_once_and_takes_nothing),
-        RATE_TEST(wait_that_can_be_met_before_the_deadline_is),
-        RATE_TEST(wait_that_is_cancelled_gives_its_tokens_back),
-        RATE_TEST(waits_are_served_in_the_order_in_which_they_came),
-        RATE_TEST(wait_at_a_limit_of_zero_notices_a_new_one_unlike_go),
-        RATE_TEST(sometimes_runs_the_union_of_its_filters),
-        RATE_TEST(sometimes_interval_is_counted_from_the_end_of_the_last_run),
-        RATE_TEST(sometimes_calls_at_the_same_time_run_one_after_the_other),
-        RATE_TEST(sometimes_inside_its_own_function_is_refused_where_go_deadlocks),
+        TIME_TEST(wait_blocks_until_the_events_may_happen),
+        TIME_TEST(wait_that_would_exceed_the_deadline_fails_at_once_and_takes_nothing),
+        TIME_TEST(wait_that_can_be_met_before_the_deadline_is),
+        TIME_TEST(wait_that_is_cancelled_gives_its_tokens_back),
+        TIME_TEST(waits_are_served_in_the_order_in_which_they_came),
+        TIME_TEST(wait_at_a_limit_of_zero_notices_a_new_one_unlike_go),
+        TIME_TEST(sometimes_runs_the_union_of_its_filters),
+        TIME_TEST(sometimes_interval_is_counted_from_the_end_of_the_last_run),
+        TIME_TEST(sometimes_calls_at_the_same_time_run_one_after_the_other),
+        TIME_TEST(sometimes_inside_its_own_function_is_refused_where_go_deadlocks),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

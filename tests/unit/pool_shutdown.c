@@ -383,64 +383,70 @@ static int end_thread_at_gate(cconc_ctx *ctx, void *arg)
     pthread_exit(NULL);
 }
 
+/* A pool whose only worker is about to end its thread, its queue full, two submitters blocked. */
+struct losing {
+    cconc_pool      *pool;
+    struct gate      gate;
+    struct submitter submitters[2];
+    atomic_int       ran;
+};
+
+static void losing_start(struct losing *l, int queue_len)
+{
+    l->pool = pool_make(1, queue_len, CCONC_POOL_BLOCK);
+    gate_init(&l->gate, 0);
+    atomic_init(&l->ran, 0);
+    until(pool_counts(l->pool).idle == 1);
+    assert_int_equal(cconc_pool_submit(l->pool, NULL, end_thread_at_gate, &l->gate), 0);
+    until(atomic_load(&l->gate.inside) == 1);
+    for (int i = 0; i < queue_len; i++) {
+        assert_int_equal(cconc_pool_submit(l->pool, NULL, count_run, &l->ran), 0);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        submitter_start_blocked(&l->submitters[i], l->pool, NULL, count_run, &l->ran, i + 1);
+    }
+}
+
+/* Let the worker end: both submitters get code. */
+static void losing_go(struct losing *l, int code)
+{
+    gate_open(&l->gate);
+    assert_int_equal(submitter_end(&l->submitters[0]), code);
+    assert_int_equal(submitter_end(&l->submitters[1]), code);
+}
+
+static void losing_end(struct losing *l, int ran)
+{
+    assert_int_equal(cconc_pool_wait(l->pool, NULL), 0);
+    assert_int_equal(atomic_load(&l->ran), ran);
+    cconc_pool_free(l->pool);
+    gate_free(&l->gate);
+}
+
 /* pool-3: what frees capacity here is the worker that takes the place of the one that ended. */
 static void pool_worker_replaced_serves_a_blocked_submitter(void **state)
 {
+    struct losing l;
     (void)state;
     for (int queue_len = 0; queue_len < 2; queue_len++) {
-        cconc_pool *pool = pool_make(1, queue_len, CCONC_POOL_BLOCK);
-        struct submitter submitters[2];
-        struct gate gate;
-        atomic_int ran = 0;
-        gate_init(&gate, 0);
-        until(pool_counts(pool).idle == 1);
-        assert_int_equal(cconc_pool_submit(pool, NULL, end_thread_at_gate, &gate), 0);
-        until(atomic_load(&gate.inside) == 1);
-        for (int i = 0; i < queue_len; i++) {
-            assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
-        }
-        for (uint32_t i = 0; i < 2; i++) {
-            submitter_start_blocked(&submitters[i], pool, NULL, count_run, &ran, i + 1);
-        }
-        gate_open(&gate);
-        assert_int_equal(submitter_end(&submitters[0]), 0);
-        assert_int_equal(submitter_end(&submitters[1]), 0);
-        assert_int_equal(cconc_pool_wait(pool, NULL), 0);
-        assert_int_equal(atomic_load(&ran), 2 + queue_len);
-        cconc_pool_free(pool);
-        gate_free(&gate);
+        losing_start(&l, queue_len);
+        losing_go(&l, 0);
+        losing_end(&l, 2 + queue_len);
     }
 }
 
 /* The last worker ends, with nobody to take its place, while a submitter waits for room. */
 static void pool_submitter_is_told_when_the_last_worker_is_lost(void **state)
 {
+    struct losing l;
     (void)state;
     for (int queue_len = 0; queue_len < 2; queue_len++) {
-        cconc_pool *pool = pool_make(1, queue_len, CCONC_POOL_BLOCK);
-        struct submitter submitters[2];
-        struct gate gate;
-        atomic_int ran = 0;
-        gate_init(&gate, 0);
-        until(pool_counts(pool).idle == 1);
-        assert_int_equal(cconc_pool_submit(pool, NULL, end_thread_at_gate, &gate), 0);
-        until(atomic_load(&gate.inside) == 1);
-        for (int i = 0; i < queue_len; i++) {
-            assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
-        }
-        for (uint32_t i = 0; i < 2; i++) {
-            submitter_start_blocked(&submitters[i], pool, NULL, count_run, &ran, i + 1);
-        }
+        losing_start(&l, queue_len);
         support_fail_thread(1, true);
-        gate_open(&gate);
-        assert_int_equal(submitter_end(&submitters[0]), ENOMEM);
-        assert_int_equal(submitter_end(&submitters[1]), ENOMEM);
+        losing_go(&l, ENOMEM);
         support_fail_end();
-        assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
-        assert_int_equal(cconc_pool_wait(pool, NULL), 0);
-        assert_int_equal(atomic_load(&ran), 1 + queue_len); /* what was accepted */
-        cconc_pool_free(pool);
-        gate_free(&gate);
+        assert_int_equal(cconc_pool_submit(l.pool, NULL, count_run, &l.ran), 0);
+        losing_end(&l, 1 + queue_len); /* what was accepted */
     }
 }
 
