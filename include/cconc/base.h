@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Status codes are 0 or a positive errno value; errno itself is neither read nor set. In a forked
- * child whatever waits, or needs a thread, may also return ENOTRECOVERABLE: see cconc_fork_child.
+ * child, until cconc_fork_child, every wait that would block, on whatever object, and every call
+ * that needs a thread of the library returns ENOTRECOVERABLE, or just returns if it has no code.
  * Times are int64_t nanoseconds of the library clock (clock.h); a deadline is absolute, CCONC_NEVER
  * is none.
  *

@@ -18,7 +18,8 @@
  *           cause is final, the subtree is ending in the same step.
  * Errors    ECANCELED   cancelled    ETIMEDOUT  the deadline passed    ENOMEM  no memory, no thread
  *           EINVAL      the argument cannot be right, or the context cannot do this
- *           EMFILE, ENFILE  fd only: no descriptor could be had
+ *           EDEADLK     wait, sleep: nothing could end it
+ *           EMFILE, ENFILE  fd and with_signals only: no descriptor could be had
  * Limits    2^31 handles. A chain or a fan of any length needs no deeper stack to cancel. */
 #ifndef CCONC_CTX_H
 #define CCONC_CTX_H

@@ -15,11 +15,12 @@
  * Orders    O1 go happens before its task.       O2 The end of every task before wait returns.
  *           O3 The end of a task before the start of the one that takes its place at the limit.
  * Progress  go is served in order of arrival. The limit is a hard bound.
- * Errors    EAGAIN     try_go: at the limit, or a go is queued
+ * Errors    EAGAIN     try_go: at the limit, a go is queued, or the pool's queue is full
  *           ECANCELED, ETIMEDOUT  go: its context ended; nothing will run
  *           EINPROGRESS  wait, stop: its context ended first; somebody must still wait
  *           EDEADLK    wait or stop from a task of the group; go that would leave every task
- *           blocked; a worker too deep to help (pool.h)        EPIPE  go: the pool is shut down
+ *           blocked; a worker too deep to help (pool.h)
+ *           EPIPE      go, try_go: the pool is shut down
  *           ENOMEM     no memory, or no thread at all can run the task    EINVAL  fn is NULL
  *           anything else comes from a task and is passed on unchanged.
  * Limits    2^31 - 1 tasks at once. */
@@ -76,13 +77,16 @@ CCONC_API void cconc_group_set_limit(cconc_group *group, int limit);
 
 /* Start fn(group's context, arg), waiting in order of arrival while the limit is reached. ctx
  * bounds the wait only; the group's own context does not, unless CCONC_GROUP_SKIP.
- * Returns:  0, EINVAL, ECANCELED, ETIMEDOUT, ENOMEM, EDEADLK.
- * Owns:     on 0 fn runs exactly once with arg; otherwise it never runs and arg is the caller's. */
+ * Returns:  0, EINVAL, ECANCELED, ETIMEDOUT, ENOMEM, EDEADLK, EPIPE; EAGAIN if the group's pool
+ *           says so.
+ * Owns:     on 0 fn runs exactly once with arg, unless the group's pool drops it; otherwise it
+ *           never runs and arg is the caller's. */
 CCONC_API CCONC_NODISCARD int cconc_group_go(cconc_group *group, cconc_ctx *ctx, cconc_task_fn fn,
                                              void *arg);
 
 /* Start fn if that takes no waiting.
- * Returns:  0, EAGAIN, EINVAL, ENOMEM; with CCONC_GROUP_SKIP also the group context's code. */
+ * Returns:  0, EAGAIN, EINVAL, ENOMEM, EPIPE; with CCONC_GROUP_SKIP also the group context's code.
+ * Owns:     as go. */
 CCONC_API CCONC_NODISCARD int cconc_group_try_go(cconc_group *group, cconc_task_fn fn, void *arg);
 
 /* Record a failure with a message, from inside a task, and return code, so that it can be a return

@@ -14,7 +14,7 @@
  * Blocking  none, but for free as above.
  * Orders    O1 The put of an object happens before the get that lends it again.
  * Progress  get and put on the own cache take no lock. Which retained object get lends is open.
- * Errors    EINVAL  new only    ENOMEM  new; get of a plain buffer
+ * Errors    EINVAL  new; get of NULL    ENOMEM  new; get of a plain buffer
  *           any other code comes from create and is passed on unchanged.
  * Limits    memory. The store holds max_count objects and max_bytes bytes, each cache so many
  *           objects as opts say besides; a put beyond that destroys. Put after free, and free

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Model     One allocator, one misuse hook, one set of library threads, whatever objects there are.
- *           Threads start with the first group, deadline, after-func or signal context, and not
- *           before; idle ones end by themselves.
+ *           Threads start with the first task, function, timer, deadline or signal context, and not
+ *           before; idle ones end by themselves. The workers of a pool are its own.
  * Example   cconc_shutdown(NULL);   (examples/chan_worker_pool.c)
  * Lifetime  Settings last as long as the process. After shutdown the library starts again on use.
  * Threads   Every function, any thread, any time.
@@ -14,7 +14,7 @@
  *           EDEADLK     shutdown from a library thread
  *           ECANCELED, ETIMEDOUT  the context ended
  *           EINVAL      a function is missing or a number cannot be right
- *           ENOTRECOVERABLE  in a forked child, before fork_child
+ *           ENOMEM      fork_child only
  * Limits    none */
 #ifndef CCONC_PROCESS_H
 #define CCONC_PROCESS_H
@@ -42,7 +42,8 @@ typedef void (*cconc_misuse_fn)(const char *message, void *user);
  * NULL brings the default back. */
 CCONC_API void cconc_set_misuse_hook(cconc_misuse_fn hook, void *user);
 
-/* How the threads are made that run the tasks of groups; all zero is the default. */
+/* How the threads are made that run tasks of groups and waitgroups, flights, after-funcs and
+ * functions of timers; all zero is the default. */
 typedef struct cconc_executor_opts {
     size_t   stack_size;   /* bytes, 0 = the platform's default */
     int64_t  idle_ns;      /* how long an idle thread stays, 0 = 10 seconds */
@@ -71,14 +72,14 @@ CCONC_API void cconc_executor_read(cconc_executor_stats *out_stats);
  * stays while a live context has an after-func, or a timer exists, that may need it without being
  * able to start it; so free the objects first.
  * Returns:  0; ECANCELED, ETIMEDOUT (ctx ended first, nothing was stopped); EDEADLK (called from a
- *           library thread); ENOTRECOVERABLE (in a forked child).
+ *           library thread).
  * Blocks:   while a task runs or is queued, or a timer, deadline or signal context is armed. */
 CCONC_API int cconc_shutdown(cconc_ctx *ctx);
 
-/* Let a forked child use the library as a process of its own. Until then a child gets
- * ENOTRECOVERABLE from every wait that would block, on whatever object, and from every call that
- * needs a thread of the library; it may exec, and call what does neither. A signal context hears
- * nothing there: the child's signals meet the dispositions that were found before.
+/* Let a forked child use the library as a process of its own. Until then a child may exec, and make
+ * calls that neither block nor need a thread of the library; of the others base.h tells the code.
+ * A signal context hears nothing there: the child's signals meet the dispositions that were found
+ * before.
  *
  * Afterwards new objects work. Those of before the fork are lost: they stay as they lie, and their
  * memory with them. Of their calls those remain that neither block nor need a thread, such as

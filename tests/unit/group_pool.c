@@ -63,6 +63,24 @@ static void group_try_go_on_a_full_pool_would_wait(void **state)
     gate_free(&gate);
 }
 
+static void group_go_on_a_full_pool_of_policy_fail_does_not_wait(void **state)
+{
+    cconc_pool *pool = pool_make(1, 1, CCONC_POOL_FAIL);
+    cconc_group *group = group_on(pool, 0);
+    struct gate gate;
+    atomic_int ran = 0;
+    (void)state;
+    pool_occupy(pool, &gate, 1);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), 0);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), EAGAIN);
+    gate_open(&gate);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&ran), 1);
+    cconc_group_free(group);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
 static void group_task_that_the_pool_drops_has_failed(void **state)
 {
     cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
@@ -74,6 +92,7 @@ static void group_task_that_the_pool_drops_has_failed(void **state)
     assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), 0);
     assert_int_equal(cconc_pool_shutdown(pool, NULL, CCONC_POOL_CANCEL), 0);
     assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), EPIPE);
+    assert_int_equal(cconc_group_try_go(group, count_run, &ran), EPIPE);
     assert_int_equal(cconc_group_wait(group, NULL, NULL), ECANCELED);
     assert_int_equal(atomic_load(&ran), 0);
     cconc_group_free(group);
@@ -214,6 +233,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(group_tasks_run_on_the_pool_given),
         UNIT_TEST(group_try_go_on_a_full_pool_would_wait),
+        UNIT_TEST(group_go_on_a_full_pool_of_policy_fail_does_not_wait),
         UNIT_TEST(group_task_that_the_pool_drops_has_failed),
         UNIT_TEST(group_waited_for_in_its_own_pool_is_helped),
         UNIT_TEST(group_go_of_tasks_that_help_each_other_is_a_deadlock),
