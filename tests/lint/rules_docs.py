@@ -2,9 +2,11 @@
 SPDX-License-Identifier: MIT
 
 A block that begins with ```c examples/NAME.c holds lines of that file, in one piece and unchanged;
-docs/cookbook.md quotes every example that is one file. `tests/...c:name`, in backquotes, names a
-test that the file runs. docs/misuse.md has a row for every text that MUST or cconc__misuse_report()
-tells, with N for a number and CALL for a word, and no other row.
+docs/cookbook.md quotes every example that is one file. README.md has a link to every such example,
+and names every header of include/cconc. `tests/...c:name`, in backquotes, names a test that the
+file runs, and tests/conformance/README.md so names every test of its folder. docs/misuse.md has a
+row for every text that MUST or cconc__misuse_report() tells, with N for a number and CALL for a
+word, and no other row.
 """
 import re
 
@@ -14,6 +16,10 @@ QUOTE = re.compile(r"^```c (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"`(tests/\w+/\w+\.c):(\w+)`")
 COOKBOOK = "docs/cookbook.md"
 MISUSE = "docs/misuse.md"
+README = "README.md"
+ALL_HEADERS = "include/cconc/cconc.h"
+CONFORMANCE = "tests/conformance/README.md"
+RUN = re.compile(r"^\s+[A-Z]+_TEST\((\w+)\)", re.MULTILINE)
 TOLD = re.compile(r"\b(?:MUST|cconc__misuse_report)\(")
 LITERALS = re.compile(r'(?:"(?:\\.|[^"\\\n])*"\s*)+')
 MISUSE_ROW = re.compile(r"^\| `([^`]+)` \|")
@@ -26,6 +32,10 @@ def check_l14(tree):
             check_rows(tree, source)
     if COOKBOOK in tree.sources:
         check_cookbook(tree, tree.sources[COOKBOOK])
+    if README in tree.sources:
+        check_readme(tree, tree.sources[README])
+    if CONFORMANCE in tree.sources:
+        check_conformance(tree, tree.sources[CONFORMANCE])
     if MISUSE in tree.sources:
         check_misuse(tree, tree.sources[MISUSE])
 
@@ -54,6 +64,23 @@ def check_cookbook(tree, source):
     for path in tree.sources:
         if re.match(r"examples/\w+\.c$", path) and path not in quoted:
             tree.report("L14", source, 1, f"does not quote {path}")
+
+
+def check_readme(tree, source):
+    for path in tree.sources:
+        header = re.match(r"include/cconc/(\w+\.h)$", path)
+        name = f"`{header.group(1)}`" if header else f"]({path})"
+        wanted = header or re.match(r"examples/\w+\.c$", path)
+        if wanted and name not in source.text and path != ALL_HEADERS:
+            tree.report("L14", source, 1, f"does not name {path}")
+
+
+def check_conformance(tree, source):
+    rows = set(ROW.findall(source.text))
+    for path, test in tree.sources.items():
+        for name in RUN.findall(test.text) if re.match(r"tests/conformance/\w+\.c$", path) else ():
+            if (path, name) not in rows:
+                tree.report("L14", source, 1, f"has no row for {path}:{name}")
 
 
 def misuse_rows(source):
