@@ -15,6 +15,7 @@
 #include "core/lock.h"
 #include "core/waiter.h"
 #include "plat/atomic.h"
+#include "plat/fork.h"
 
 static lock mu = LOCK_INIT(RANK_QUIET);
 static waitq queue = {{&queue.list, &queue.list}, 0}; /* (m) */
@@ -23,7 +24,8 @@ static atom_u32 waiting;                              /* (a) */
 void cconc__quiet_tell(void)
 {
     wake_batch batch = WAKE_BATCH_INIT;
-    if (atom_load_rlx(&waiting) == 0) { /* rlx: ordered by the service's lock, see above */
+    /* rlx: ordered by the service's lock, see above */
+    if (atom_load_rlx(&waiting) == 0 || !plat_fork_is_ours()) {
         return;
     }
     lock_take(&mu);

@@ -276,20 +276,29 @@ int cconc__timer_reserve(timer *due)
     return err;
 }
 
-static bool timer_is_ours_locked(const timer *due)
+/* Take mu to do something with due. Returns false, without mu, if due is of another process: in a
+ * forked child mu may be taken for ever. */
+static bool timer_enter(const timer *due)
 {
-    cconc__lock_assert_held(&mu);
-    return due->process == cconc__fork_number();
+    bool is_ours;
+    if (!plat_fork_is_ours()) {
+        return false;
+    }
+    lock_take(&mu);
+    is_ours = due->process == cconc__fork_number();
+    if (!is_ours) {
+        lock_leave(&mu);
+    }
+    return is_ours;
 }
 
 void cconc__timer_unreserve(timer *due)
 {
-    lock_take(&mu);
-    if (timer_is_ours_locked(due)) {
+    if (timer_enter(due)) {
         CHECK(reserved > used);
         reserved--;
+        lock_leave(&mu);
     }
-    lock_leave(&mu);
 }
 
 /* Does the thread have to be woken for due_ns of the real clock? */
@@ -305,16 +314,16 @@ static bool timer_wakes_locked(int64_t due_ns)
 
 bool cconc__timer_arm(timer *due, int64_t due_ns)
 {
-    bool kick = false;
+    bool kick;
     timer_entry entry = {due_ns, 0, due};
-    lock_take(&mu);
-    if (timer_is_ours_locked(due)) {
-        CHECK(due->place == 0 && used < reserved);
-        entry.order = orders++;
-        used++;
-        heap_rise_locked(used - 1, entry);
-        kick = plat_clock_is_virtual() ? due_ns <= plat_clock_now() : timer_wakes_locked(due_ns);
+    if (!timer_enter(due)) {
+        return false;
     }
+    CHECK(due->place == 0 && used < reserved);
+    entry.order = orders++;
+    used++;
+    heap_rise_locked(used - 1, entry);
+    kick = plat_clock_is_virtual() ? due_ns <= plat_clock_now() : timer_wakes_locked(due_ns);
     lock_leave(&mu);
     return kick;
 }
@@ -340,8 +349,10 @@ void cconc__timer_kick(void)
 bool cconc__timer_disarm(timer *due)
 {
     bool armed;
-    lock_take(&mu);
-    armed = due->place != 0 && timer_is_ours_locked(due);
+    if (!timer_enter(due)) {
+        return false;
+    }
+    armed = due->place != 0;
     if (armed && due->place == TIMER_PULSE) {
         pulse = NULL;
         due->place = 0;
@@ -355,8 +366,10 @@ bool cconc__timer_disarm(timer *due)
 bool cconc__timer_is_armed(timer *due)
 {
     bool armed;
-    lock_take(&mu);
-    armed = due->place != 0 && timer_is_ours_locked(due);
+    if (!timer_enter(due)) {
+        return false;
+    }
+    armed = due->place != 0;
     lock_leave(&mu);
     return armed;
 }

@@ -46,7 +46,8 @@ bool    cconc__timer_is_late(void);
 int64_t cconc__timer_next(void);
 
 /* In a forked child: forget all timers of the parent. Arming one of them, taking it or its room
- * back does nothing from then on. Returns true if the calling thread was the service's. */
+ * back does nothing, neither before this nor afterwards. Returns true if the calling thread was the
+ * service's. */
 bool cconc__timer_forked(void);
 
 /* End and join the service's thread, unless there is room for a timer that may be armed yet.
