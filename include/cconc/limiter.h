@@ -17,8 +17,9 @@
  *           tokens there are. Time never goes back: a time before the latest one used counts as
  *           that. Explicit times on a limiter that the clock has driven count as not before the
  *           first call that gives one. allow takes no lock while the clock alone drives the limiter
- *           and no reservation is ahead of its time; a refusal for want of any token writes nothing
- *           that threads share.
+ *           and no reservation is ahead of its time, at rates of one token in two seconds and more
+ *           with bursts up to 2^20, where a word has 64 bits; a refusal for want of any token
+ *           writes nothing that threads share.
  * Errors    EAGAIN  allow: too few tokens; nothing changed     ENOMEM  new only
  *           EINVAL  n < 0, n > burst (it can never succeed; not so at CCONC_RATE_INF), a rate that
  *           is negative or no number, a negative burst
@@ -85,8 +86,8 @@ CCONC_API void cconc_limiter_cancel(cconc_limiter *limiter, cconc_reservation *r
 CCONC_API void cconc_limiter_cancel_at(cconc_limiter *limiter, int64_t time_ns,
                                        cconc_reservation *reservation);
 
-/* Take n tokens and sleep until it is time to act. At rate 0 it sleeps until rate or burst change,
- * holding nothing.
+/* Take n tokens and sleep until it is time to act. At rate 0 it sleeps, holding nothing, until rate
+ * or burst change or a reservation is given back, and then tries again.
  * Returns:  0, EINVAL, ECANCELED, ETIMEDOUT. */
 CCONC_API CCONC_NODISCARD int cconc_limiter_wait(cconc_limiter *limiter, cconc_ctx *ctx, int32_t n);
 
@@ -109,7 +110,7 @@ CCONC_API int32_t cconc_limiter_burst(const cconc_limiter *limiter);
 CCONC_API double cconc_limiter_tokens(const cconc_limiter *limiter);
 CCONC_API double cconc_limiter_tokens_at(const cconc_limiter *limiter, int64_t time_ns);
 
-/* Give the number of waits that sleep because no rate makes their time come. */
+/* Give the number of waits that sleep because their time does not come at this rate. */
 CCONC_API size_t cconc_limiter_waiters(const cconc_limiter *limiter);
 
 /* Release limiter; NULL is nothing. Waits that sleep until a change abort, with their number. */

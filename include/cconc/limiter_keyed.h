@@ -49,7 +49,10 @@ CCONC_API CCONC_NODISCARD int cconc_limiter_keyed_allow_at(cconc_limiter_keyed *
                                                            int64_t time_ns, const void *key,
                                                            size_t key_len, int32_t n);
 
-/* Take n of the key's tokens and sleep until it is time to act.
+/* Take n of the key's tokens and sleep until it is time to act. Rate and burst never change here:
+ * a wait whose time never comes, as at rate 0, has nothing to hope for. Unlike cconc_limiter_wait()
+ * it returns ETIMEDOUT at once if ctx has a deadline, and EDEADLK if ctx cannot end; otherwise it
+ * sleeps until ctx is cancelled, holding nothing.
  * Returns:  0, EINVAL, ECANCELED, ETIMEDOUT, EDEADLK, ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_limiter_keyed_wait(cconc_limiter_keyed *limiter, cconc_ctx *ctx,
                                                        const void *key, size_t key_len, int32_t n);

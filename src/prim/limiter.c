@@ -19,7 +19,8 @@
  *                counts what is taken later.
  * Locks       mu, rank LIMITER: bucket, queue, freezing. Sleepers are woken after it.
  * Ordering    lim.1  limiter_thaw_locked(): store rel -> cconc__limiter_quick(): load acq
- *                    the pace that I2 names
+ *                    the pace that I2 names, and that none_until is void: a freeze after it
+ *                    continues the store's release sequence
  *             lim.2  limiter_pace_locked(): store rel -> cconc__limiter_quick(): load acq
  *                    the freeze before it: who read a new pace finds the word changed
  * Lifetime    Sleepers' nodes lie on their stacks.
@@ -137,6 +138,7 @@ static void limiter_thaw_locked(cconc_limiter *l)
             limiter_pace_locked(l, now_ns);
             since = 0;
         }
+        atom_store_rlx(&l->none_until, 0); /* rlx: [lim.1] carries it to who finds it frozen */
         /* [lim.1] rel: the pace */
         atom_store_rel(&l->word, ((size_t)b->lack + (since << b->shift)) * LIM_UNIT +
                                      l->generation * LIM_GENERATION % LIM_UNIT);
@@ -305,7 +307,7 @@ static void limiter_cancel(cconc_limiter *l, const int64_t *time_ns, cconc_reser
     cconc__limiter_take(l);
     cconc__bucket_give_back(&l->bucket, limiter_time_locked(l, time_ns), taken);
     taken->is_held = 0;
-    cconc__limiter_leave(l);
+    cconc__limiter_leave_changed(l);
 }
 
 void cconc_limiter_cancel(cconc_limiter *limiter, cconc_reservation *reservation)
@@ -388,16 +390,19 @@ int32_t cconc_limiter_burst(const cconc_limiter *limiter)
 static double limiter_tokens(const cconc_limiter *limiter, const int64_t *time_ns)
 {
     cconc_limiter *l = (cconc_limiter *)(uintptr_t)limiter;
+    int64_t now_ns;
     bucket seen;
     size_t word;
     lock_take(&l->mu);
     seen = l->bucket;
     word = atom_load_rlx(&l->word); /* rlx: its pace was stored under mu */
+    now_ns = plat_clock_now();
     if (!(word & LIM_FROZEN)) {
         limiter_read_word_locked(l, word, &seen);
+        cconc__bucket_settle(&seen, now_ns); /* the latest time used may be any up to now */
     }
     lock_leave(&l->mu);
-    return cconc__bucket_tokens(&seen, time_ns ? *time_ns : plat_clock_now());
+    return cconc__bucket_tokens(&seen, time_ns ? *time_ns : now_ns);
 }
 
 double cconc_limiter_tokens(const cconc_limiter *limiter)

@@ -47,8 +47,8 @@ void cconc__limiter_leave(cconc_limiter *limiter);
 /* Keep the bucket from the word until taken cannot be cancelled any more. */
 void cconc__limiter_keep_locked(cconc_limiter *limiter, const cconc_reservation *taken);
 
-/* As cconc__limiter_leave() after a change of rate or burst: those whose time did not come look
- * again. */
+/* As cconc__limiter_leave() after a change of rate or burst, or when tokens came back: those whose
+ * time did not come look again. */
 void cconc__limiter_leave_changed(cconc_limiter *limiter);
 
 #endif

@@ -398,6 +398,7 @@ int cconc_limiter_keyed_wait(cconc_limiter_keyed *limiter, cconc_ctx *ctx, const
     name = keyed_name_of(limiter, key, key_len);
     err = keyed_take(limiter, &name, &take);
     if (err) {
+        cconc__node_expire(ctx); /* if its deadline has passed already */
         return err;
     }
     if (take.taken.act_ns == PLAT_NEVER && !cconc__node_can_end(ctx)) {

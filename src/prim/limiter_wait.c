@@ -3,8 +3,8 @@
  *
  * Idea        A wait reserves and sleeps until its time to act: nobody has to wake it, so waits act
  *             in the order in which they reserved. Only one whose time does not come at this rate
- *             reserves nothing: it queues, and each change of rate or burst sends all of those to
- *             look again.
+ *             reserves nothing: it queues, and each change of rate or burst, and each cancellation,
+ *             sends all of those to look again.
  * Invariants  I1 A wait that has queued holds no tokens.
  *             I2 A wait that returns a code has given back what it had reserved.
  * Locks       The limiter's mu, rank LIMITER: the queue. Sleepers are claimed under it, woken
@@ -101,6 +101,8 @@ int cconc_limiter_wait(cconc_limiter *limiter, cconc_ctx *ctx, int32_t n)
         err = limiter_book(limiter, n, &node, &taken);
         if (err == ENOENT) {
             err = limiter_sleep(limiter, ctx, &w, &node);
+        } else if (err == ETIMEDOUT) {
+            cconc__node_expire(ctx); /* if its deadline has passed already */
         }
         waiter_disarm(&w);
     } while (err == EAGAIN);

@@ -260,6 +260,26 @@ static void limiter_keyed_wait_that_cannot_be_met_fails_at_once(void **state)
     cconc_limiter_keyed_free(limiter);
 }
 
+static void limiter_keyed_wait_at_rate_0_sleeps_until_its_ctx_is_cancelled(void **state)
+{
+    (void)state;
+    cconc_limiter_keyed *limiter = make(0, 1, 10);
+    struct asker asker = {.limiter = limiter, .ctx = make_cancel(NULL), .code = -1};
+    SUPPORT_CHECK(cconc_clock_virtual() == 0);
+    assert_int_equal(cconc_limiter_keyed_allow(limiter, "a", 1, 1), 0);
+    struct support_threads *thread = support_threads_start(1, wait_thread, &asker);
+    SUPPORT_CHECK(cconc_clock_advance(3600 * CCONC_SECOND) == 0);
+    assert_int_equal(atomic_load(&asker.code), -1);
+    assert_true(cconc_limiter_keyed_tokens(limiter, "a", 1) == 0); /* it holds nothing */
+    cconc_ctx_cancel(asker.ctx);
+    assert_int_equal(support_threads_join(thread), 0);
+    assert_int_equal(atomic_load(&asker.code), ECANCELED);
+    assert_true(cconc_limiter_keyed_tokens(limiter, "a", 1) == 0);
+    SUPPORT_CHECK(cconc_clock_real() == 0);
+    cconc_ctx_free(asker.ctx);
+    cconc_limiter_keyed_free(limiter);
+}
+
 /* Cancel a wait for 'a' that has reserved; meanwhile, 'a' has gone and come again if it may. */
 static double tokens_after_cancel(bool comes_again)
 {
@@ -327,6 +347,7 @@ int main(int argc, char **argv)
         UNIT_TEST(limiter_keyed_without_limit_keeps_no_keys),
         UNIT_TEST(limiter_keyed_wait_acts_in_its_time),
         UNIT_TEST(limiter_keyed_wait_that_cannot_be_met_fails_at_once),
+        UNIT_TEST(limiter_keyed_wait_at_rate_0_sleeps_until_its_ctx_is_cancelled),
         UNIT_TEST(limiter_keyed_wait_that_is_cancelled_gives_back_to_the_same_key_only),
         UNIT_TEST(limiter_keyed_survives_every_failed_allocation),
     };

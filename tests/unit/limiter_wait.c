@@ -203,6 +203,107 @@ static void limiter_wait_at_rate_0_ends_at_its_deadline_and_not_before(void **st
     cconc_limiter_free(asker.limiter);
 }
 
+/* Tokens that come back are as good as a change. */
+static void limiter_wait_at_rate_0_takes_what_a_cancellation_gives_back(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(0, 5);
+    struct asker asker = {.limiter = limiter, .n = 1, .code = -1};
+    cconc_reservation never;
+    assert_int_equal(cconc_limiter_allow(limiter, 2), 0);
+    assert_int_equal(cconc_limiter_reserve(limiter, 5, CCONC_NEVER, &never), 0);
+    assert_true(cconc_reservation_time(&never) == CCONC_NEVER);
+    struct support_threads *thread = support_threads_start(1, wait_thread, &asker);
+    until(cconc_limiter_waiters(limiter) == 1);
+    cconc_limiter_cancel(limiter, &never);
+    until(atomic_load(&asker.code) != -1);
+    assert_int_equal(support_threads_join(thread), 0);
+    assert_int_equal(atomic_load(&asker.code), 0);
+    assert_true(cconc_limiter_tokens(limiter) == 2);
+    cconc_limiter_free(limiter);
+}
+
+/* all-5: the deadline has passed, and the timer service need not have been there yet. */
+static void limiter_wait_after_the_deadline_leaves_a_ctx_that_has_ended(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(0.001, 1);
+    cconc_limiter_keyed *keyed = NULL;
+    assert_int_equal(cconc_limiter_keyed_new(0.001, 1, 1, &keyed), 0);
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    assert_int_equal(cconc_limiter_keyed_allow(keyed, "a", 1, 1), 0);
+    for (int i = 0; i < 400; i++) {
+        cconc_ctx *ctx = make_timeout(NULL, 20 * CCONC_US);
+        int64_t deadline_ns = cconc_ctx_deadline(ctx);
+        while (cconc_clock_now() < deadline_ns) {
+        }
+        int err = i % 2 ? cconc_limiter_wait(limiter, ctx, 1)
+                        : cconc_limiter_keyed_wait(keyed, ctx, "a", 1, 1);
+        assert_int_equal(err, ETIMEDOUT);
+        assert_int_equal(cconc_ctx_err(ctx), ETIMEDOUT);
+        cconc_ctx_free(ctx);
+    }
+    cconc_limiter_keyed_free(keyed);
+    cconc_limiter_free(limiter);
+}
+
+/* lim-2: what the clock has used counts, though the call that reads gives a time. */
+static void limiter_tokens_at_a_time_before_the_latest_are_those_of_the_latest(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(1, 5);
+    go_virtual();
+    int64_t start_ns = cconc_clock_now();
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    clock_move(10 * CCONC_SECOND);
+    assert_int_equal(cconc_limiter_allow(limiter, 5), 0);
+    assert_true(cconc_limiter_tokens_at(limiter, start_ns) == 0);
+    assert_true(cconc_limiter_tokens_at(limiter, start_ns + 12 * CCONC_SECOND) == 2);
+    assert_true(cconc_limiter_tokens(limiter) == 0);
+    go_real();
+    cconc_limiter_free(limiter);
+}
+
+/* lim-12: a limiter that had nothing to give once, and whose word is frozen now and then.
+ *
+ *     main                                 the other thread
+ *     allow(all): none until never
+ *     set_rate(1e9): thawed
+ *                                          set_rate(1e9): frozen
+ *     allow(1): frozen; none until never   ... thawed
+ *         EAGAIN, though it is full */
+struct changer {
+    cconc_limiter *limiter;
+    atomic_bool stop;
+};
+
+static void change_nothing(void *arg, size_t index)
+{
+    struct changer *changer = arg;
+    (void)index;
+    while (!atomic_load(&changer->stop)) {
+        SUPPORT_CHECK(cconc_limiter_set_rate(changer->limiter, 1e9) == 0);
+    }
+}
+
+static void limiter_that_has_tokens_refuses_nobody_while_another_call_has_it(void **state)
+{
+    enum { BURST = 1 << 20, CALLS = 20000 };
+    (void)state;
+    struct changer changer = {.limiter = make(0, BURST)};
+    assert_int_equal(cconc_limiter_allow(changer.limiter, BURST), 0);
+    assert_int_equal(cconc_limiter_allow(changer.limiter, 1), EAGAIN);
+    assert_int_equal(cconc_limiter_set_rate(changer.limiter, 1e9), 0);
+    until(cconc_limiter_tokens(changer.limiter) == BURST);
+    struct support_threads *thread = support_threads_start(1, change_nothing, &changer);
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_equal(cconc_limiter_allow(changer.limiter, 1), 0);
+    }
+    atomic_store(&changer.stop, true);
+    assert_int_equal(support_threads_join(thread), 0);
+    cconc_limiter_free(changer.limiter);
+}
+
 /* lim-12 */
 static void allow_once(void *arg, size_t index)
 {
@@ -280,6 +381,10 @@ int main(int argc, char **argv)
         UNIT_TEST(limiter_wait_whose_time_has_come_keeps_its_tokens),
         UNIT_TEST(limiter_wait_at_rate_0_sleeps_until_a_change_or_its_ctx),
         UNIT_TEST(limiter_wait_at_rate_0_ends_at_its_deadline_and_not_before),
+        UNIT_TEST(limiter_wait_at_rate_0_takes_what_a_cancellation_gives_back),
+        UNIT_TEST(limiter_wait_after_the_deadline_leaves_a_ctx_that_has_ended),
+        UNIT_TEST(limiter_tokens_at_a_time_before_the_latest_are_those_of_the_latest),
+        UNIT_TEST(limiter_that_has_tokens_refuses_nobody_while_another_call_has_it),
         UNIT_TEST(limiter_callers_at_one_instant_get_exactly_the_tokens_there_are),
         UNIT_TEST(limiter_admits_a_week_of_virtual_time_within_one),
         UNIT_TEST(limiter_survives_every_failed_allocation),
