@@ -132,11 +132,13 @@ static void objpool_destroy(cconc_objpool *pool, void *object)
     }
 }
 
-void cconc__objpool_give(cconc_objpool *pool, store_item item)
+void cconc__objpool_give(cconc_objpool *pool, store_item item, uint32_t trims)
 {
+    bool is_fresh;
     bool was_kept;
     lock_take(&pool->mu);
-    was_kept = cconc__objpool_store_keep(&pool->store, item, true);
+    is_fresh = trims == atom_load_rlx(&pool->trims); /* rlx: moved under mu */
+    was_kept = cconc__objpool_store_keep(&pool->store, item, is_fresh);
     lock_leave(&pool->mu);
     if (!was_kept) {
         objpool_destroy(pool, item.object);
@@ -348,13 +350,16 @@ static void objpool_put_go(void *arg)
     objpool_putting *putting = arg;
     cconc_objpool *pool = putting->pool;
     objpool_cache *cache = putting->cache;
+    uint32_t trims;
     if (!objpool_prepare(pool, cache, &putting->item)) {
         objpool_destroy(pool, putting->item.object);
-    } else if (cache && (cache->top < cache->room || cconc__objpool_cache_flush(pool, cache))) {
-        uint32_t trims = atom_load_rlx(&pool->trims); /* rlx: a trim now is a trim before */
+        return;
+    }
+    trims = atom_load_rlx(&pool->trims); /* rlx: a put that reads it late is an older put */
+    if (cache && (cache->top < cache->room || cconc__objpool_cache_flush(pool, cache))) {
         cache_push(cache, putting->item, trims);
     } else {
-        cconc__objpool_give(pool, putting->item);
+        cconc__objpool_give(pool, putting->item, trims);
     }
 }
 

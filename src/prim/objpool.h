@@ -129,8 +129,9 @@ void cconc__objpool_cache_age_locked(cconc_objpool *pool, objpool_cache *cache, 
 
 /* ---- objpool.c ---- */
 
-/* Retain an item that is in no cache, or destroy its object. */
-void cconc__objpool_give(cconc_objpool *pool, store_item item);
+/* Retain an item that is in no cache, put when there had been so many trims, or destroy its
+ * object. */
+void cconc__objpool_give(cconc_objpool *pool, store_item item, uint32_t trims);
 
 static inline objpool_cache *objpool_cache_recall(const cconc_objpool *pool)
 {

@@ -53,8 +53,9 @@ static void cache_hand_over(void *arg)
     for (size_t i = 0; i < cache->top; i++) {
         store_item item = {cache_take(&cache->slots[i]), 0};
         if (item.object) {
-            item.bytes = atom_load_rlx(&cache->slots[i].bytes); /* rlx: own earlier store */
-            cconc__objpool_give(pool, item);
+            uint32_t trims = atom_load_rlx(&cache->slots[i].trims); /* rlx: own earlier store */
+            item.bytes = atom_load_rlx(&cache->slots[i].bytes);     /* rlx: as above */
+            cconc__objpool_give(pool, item, trims);
         }
     }
     cconc__alloc_free(cache);

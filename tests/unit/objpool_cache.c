@@ -84,6 +84,23 @@ static void cache_is_handed_over_at_the_end_of_its_thread(void **state)
     cconc_objpool_free(s.pool);
 }
 
+/* opool-3: being handed over is no use. */
+static void cache_that_is_handed_over_survives_no_trim_more(void **state)
+{
+    struct sleeper s = {.pool = pool_with_cache(0), .uses = 3};
+    struct support_threads *threads = support_threads_start(1, use_and_wait, &s);
+    (void)state;
+    until(atomic_load(&s.used) == 1);
+    cconc_objpool_trim(s.pool);
+    atomic_store(&s.gate, true);
+    assert_int_equal(support_threads_join(threads), 0);
+    assert_int_equal(counts_of(s.pool).retained, 3);
+    cconc_objpool_trim(s.pool);
+    assert_int_equal(counts_of(s.pool).retained, 0);
+    assert_int_equal(counts_of(s.pool).destroyed, 3);
+    cconc_objpool_free(s.pool);
+}
+
 static void cache_goes_with_the_pool_if_that_ends_first(void **state)
 {
     struct sleeper s = {.pool = pool_with_cache(0), .uses = 3};
@@ -132,6 +149,7 @@ int main(int argc, char **argv)
         UNIT_TEST(cache_keeps_no_more_than_it_may),
         UNIT_TEST(cache_of_a_thread_that_sleeps_is_trimmed),
         UNIT_TEST(cache_is_handed_over_at_the_end_of_its_thread),
+        UNIT_TEST(cache_that_is_handed_over_survives_no_trim_more),
         UNIT_TEST(cache_goes_with_the_pool_if_that_ends_first),
         UNIT_TEST(cache_is_not_made_anew_by_a_later_exit_handler),
     };
