@@ -44,9 +44,21 @@ static bool help_is_too_deep(const pool_worker *w)
     return w->depth > CCONC_POOL_MAX_DEPTH;
 }
 
-static bool help_run_one(helper *h)
+/* Begin task in w if nobody has. */
+static bool help_take_it_locked(pool_worker *w, pool_task *task)
 {
-    pool_worker *w = LIST_OF(h, pool_worker, help);
+    cconc_pool *p = w->pool;
+    cconc__lock_assert_held(&p->mu);
+    if (p->cancelled || atom_load_rlx(&task->state) != TASK_QUEUED) { /* rlx: stored under mu */
+        return false;
+    }
+    cconc__pool_begin_locked(p, cconc__pool_unqueue_locked(p, task), w);
+    return true;
+}
+
+/* Run task in w if nobody has begun it; the next one, if task is NULL. */
+static bool help_run(pool_worker *w, pool_task *task)
+{
     cconc_pool *p = w->pool;
     wake_batch batch = WAKE_BATCH_INIT;
     bool took;
@@ -54,8 +66,7 @@ static bool help_run_one(helper *h)
         return false;
     }
     lock_take(&p->mu);
-    cconc__pool_arrive_locked(p, w);
-    took = cconc__pool_take_locked(p, w, true, &batch);
+    took = task ? help_take_it_locked(w, task) : cconc__pool_take_locked(p, w, true, &batch);
     p->counts.helped += took ? 1 : 0;
     cconc__pool_serve_locked(p, &batch);
     lock_leave(&p->mu);
@@ -64,6 +75,11 @@ static bool help_run_one(helper *h)
         cconc__pool_run_nested(w);
     }
     return took;
+}
+
+static bool help_run_one(helper *h)
+{
+    return help_run(LIST_OF(h, pool_worker, help), NULL);
 }
 
 /* Give the place of w to another worker. Returns 0, or EDEADLK if there is none to be had. */
@@ -168,31 +184,6 @@ static bool task_is_done(const pool_task *task)
     return atom_load_acq(&task->state) == TASK_DONE; /* [pool.1] acq: the end of the task */
 }
 
-/* Run task in w if nobody has begun it. */
-static bool help_run_it(pool_worker *w, pool_task *task)
-{
-    cconc_pool *p = w->pool;
-    wake_batch batch = WAKE_BATCH_INIT;
-    bool took;
-    if (help_is_too_deep(w)) {
-        return false;
-    }
-    lock_take(&p->mu);
-    took = !p->cancelled &&
-           atom_load_rlx(&task->state) == TASK_QUEUED; /* rlx: stored under mu */
-    if (took) {
-        cconc__pool_begin_locked(p, cconc__pool_unqueue_locked(p, task), w);
-        p->counts.helped++;
-        cconc__pool_serve_locked(p, &batch);
-    }
-    lock_leave(&p->mu);
-    batch_wake(&batch);
-    if (took) {
-        cconc__pool_run_nested(w);
-    }
-    return took;
-}
-
 /* Sleep until task has ended or, in a helper, another one is queued: EAGAIN. */
 static int help_await_once(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper *h)
 {
@@ -219,7 +210,7 @@ int cconc__pool_await(cconc_pool *p, cconc_ctx *ctx, pool_task *task, int *out_c
 {
     helper *h = helper_of(p);
     int err = task_is_done(task) ? 0 : EAGAIN;
-    if (err && h && help_run_it(LIST_OF(h, pool_worker, help), task) && task_is_done(task)) {
+    if (err && h && help_run(LIST_OF(h, pool_worker, help), task) && task_is_done(task)) {
         err = 0;
     }
     while (err == EAGAIN) {
