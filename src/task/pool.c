@@ -8,7 +8,7 @@
  *               +--shutdown(CANCEL)--> cancelled: drops it -----------+
  *             The queue is in pool_queue.c, the threads in pool_worker.c, waiting inside the pool
  *             in pool_help.c; submitting in pool_submit.c, futures in pool_future.c, the loop in
-             pool_for.c.
+ *             pool_for.c.
  * Invariants  I1 Once closed, nothing is accepted. Once cancelled, nothing queued starts.
  *             I2 shutdown returns 0 only with no thread, no task and no hook left.
  * Locks       mu, rank POOL. The pool's context is ended with no lock held.
@@ -204,11 +204,26 @@ int cconc_pool_resize(cconc_pool *pool, int workers)
 
 /* ---- shutdown ------------------------------------------------------------------------------- */
 
+/* Drop all that is queued. Comes again if a hook ends the thread: others wait for the rest. */
+static void pool_drop_all(void *arg)
+{
+    cconc_pool *p = arg;
+    pool_lost lost;
+    bool any = true;
+    while (any) {
+        lock_take(&p->mu);
+        any = cconc__pool_lose_locked(p, NULL, &lost);
+        lock_leave(&p->mu);
+        if (any) {
+            cconc__pool_drop(p, &lost);
+        }
+    }
+}
+
 /* Close, and drop what is queued if so asked. */
 static void pool_close(cconc_pool *p, bool cancels)
 {
     wake_batch batch = WAKE_BATCH_INIT;
-    pool_lost lost;
     lock_take(&p->mu);
     p->closed = true;
     p->cancelled = p->cancelled || cancels;
@@ -216,24 +231,15 @@ static void pool_close(cconc_pool *p, bool cancels)
     cconc__pool_serve_locked(p, &batch);
     lock_leave(&p->mu);
     batch_wake(&batch);
-    if (!cancels) {
-        return;
-    }
-    cconc_ctx_cancel(p->ctx);
-    for (;;) {
-        bool any;
-        lock_take(&p->mu);
-        any = cconc__pool_lose_locked(p, NULL, &lost);
-        lock_leave(&p->mu);
-        if (!any) {
-            return;
-        }
-        cconc__pool_drop(p, &lost);
+    if (cancels) {
+        cconc_ctx_cancel(p->ctx);
+        cconc__thread_insist(pool_drop_all, p);
     }
 }
 
 /* Join the threads that have left. Returns 0 once there are none and nothing is left to do; EAGAIN
- * if node was queued to wait for that; ENOMEM if tasks are left without a thread. */
+ * if node was queued to wait for that; ENOMEM if tasks are left without a thread. What is queued in
+ * a cancelled pool is being dropped by the caller that cancelled it. */
 static int pool_end_step(cconc_pool *p, wait_node *node)
 {
     wake_batch batch = WAKE_BATCH_INIT;
@@ -250,7 +256,8 @@ static int pool_end_step(cconc_pool *p, wait_node *node)
         p->joining = false;
         cconc__pool_serve_locked(p, &batch);
     }
-    if (p->alive == 0 && !p->dead && !p->joining && p->dropping == 0) {
+    if (p->alive == 0 && !p->dead && !p->joining && p->dropping == 0 &&
+        (p->counts.queued == 0 || !p->cancelled)) {
         err = p->counts.queued > 0 ? ENOMEM : 0;
     } else {
         waitq_push_back(&p->enders, node);
