@@ -9,7 +9,8 @@
  *                     oldest
  *             A rendezvous has no queue to speak of: a task enters only together with the call of
  *             an idle worker, or goes from the blocked submitter straight to the one that asks.
- * Invariants  I1 queued <= cap, or with cap 0 <= the workers called.
+ * Invariants  I1 queued <= cap; with cap 0 at most one for each worker called, until that one has
+ *                begun a task.
  *             I2 submitters is empty or the queue is full, once cconc__pool_serve_locked() is done.
  *             I3 While something is queued and somebody is idle, somebody is called: at most one at
  *                a time, who takes a task and calls the next, but for a rendezvous.

@@ -106,14 +106,16 @@ static bool worker_is_surplus_locked(cconc_pool *p)
 
 typedef enum worker_next { WORKER_RUNS, WORKER_IDLES, WORKER_LEAVES } worker_next;
 
-/* Take a task, or find that it is time to leave, or nothing to do. */
+/* Take a task, or find that it is time to leave, or nothing to do. A task that has met w at a
+ * rendezvous is begun first: it was accepted because w was there. */
 static worker_next worker_look_locked(pool_worker *w, wake_batch *batch)
 {
     cconc_pool *p = w->pool;
     worker_next next = WORKER_IDLES;
+    bool has_met = p->cap == 0 && w->is_called && p->counts.queued > 0;
     cconc__lock_assert_held(&p->mu);
     cconc__pool_arrive_locked(p, w);
-    if (worker_is_surplus_locked(p)) {
+    if (worker_is_surplus_locked(p) && !has_met) {
         next = WORKER_LEAVES;
     } else if (cconc__pool_take_locked(p, w, false, batch)) {
         next = WORKER_RUNS;

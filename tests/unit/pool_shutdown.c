@@ -317,6 +317,29 @@ static void pool_resized_wakes_a_rendezvous(void **state)
     gate_free(&gate);
 }
 
+/* The other worker is never free: only the one that was met can take the task. */
+static void pool_rendezvous_with_a_worker_holds_though_the_pool_shrinks(void **state)
+{
+    cconc_pool *pool = pool_make(2, 0, CCONC_POOL_BLOCK);
+    struct gate gate;
+    atomic_int ran = 0;
+    (void)state;
+    gate_init(&gate, 0);
+    until(pool_counts(pool).idle == 2);
+    assert_int_equal(cconc_pool_submit(pool, NULL, gate_task, &gate), 0);
+    for (int i = 1; i <= MANY(100, 20); i++) {
+        until(atomic_load(&gate.inside) == 1 && pool_counts(pool).idle == 1);
+        assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
+        assert_int_equal(cconc_pool_resize(pool, 1), 0);
+        until(atomic_load(&ran) == i);
+        until(pool_counts(pool).workers == 1);
+        assert_int_equal(cconc_pool_resize(pool, 2), 0);
+    }
+    gate_open(&gate);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
 static void pool_that_cannot_grow_keeps_what_it_got(void **state)
 {
     cconc_pool *pool = pool_make(1, 8, CCONC_POOL_BLOCK);
@@ -520,6 +543,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_shrinks_as_tasks_end),
         UNIT_TEST(pool_shrinks_while_idle_and_still_serves),
         UNIT_TEST(pool_resized_wakes_a_rendezvous),
+        UNIT_TEST(pool_rendezvous_with_a_worker_holds_though_the_pool_shrinks),
         UNIT_TEST(pool_that_cannot_grow_keeps_what_it_got),
         UNIT_TEST(pool_replaces_a_worker_whose_task_ends_it),
         UNIT_TEST(pool_worker_replaced_serves_a_blocked_submitter),
