@@ -98,6 +98,7 @@ typedef struct submit_run {
     cconc_pool *pool;
     pool_task *task; /* one with an ended is not to be touched once that is called */
     task_kind kind;
+    self_task *outer; /* what the thread runs without it */
     int code;
     bool is_begun; /* when it comes again fn has ended the thread */
     bool is_told;  /* whoever gets the code has been, or is just being, told */
@@ -125,7 +126,9 @@ static void submit_run_go(void *arg)
     wake_batch batch = WAKE_BATCH_INIT;
     bool is_future = run->kind == TASK_FUTURE;
     bool is_torn = run->is_begun;
-    if (!run->is_begun) {
+    if (is_torn) {
+        self_get()->task = run->outer; /* fn may have left its own frames there */
+    } else {
         run->is_begun = true;
         run->code = task->fn(is_future ? cconc__pool_future_ctx(task) : p->ctx, task->arg);
     }
@@ -150,7 +153,12 @@ static void submit_run_go(void *arg)
 /* Run task in the calling thread. */
 static void pool_run_here(cconc_pool *p, pool_task *task)
 {
-    submit_run run = {p, task, (task_kind)task->kind, ECANCELED, false, false, task->ended != NULL};
+    submit_run run = {.pool = p,
+                      .task = task,
+                      .kind = (task_kind)task->kind,
+                      .outer = self_get()->task,
+                      .code = ECANCELED,
+                      .has_ended = task->ended != NULL};
     cconc__thread_insist(submit_run_go, &run);
 }
 

@@ -196,6 +196,59 @@ static void group_task_that_ends_its_worker_has_failed(void **state)
     cconc_pool_free(pool);
 }
 
+static void wait_in_handler(void *arg)
+{
+    struct own *own = arg;
+    SUPPORT_CHECK(cconc_group_wait(own->group, NULL, NULL) == ECANCELED);
+    atomic_fetch_add(&own->ran, 1);
+}
+
+static void go_that_ends_here(void *arg, size_t index)
+{
+    struct own *own = arg;
+    (void)index;
+    pthread_cleanup_push(wait_in_handler, own);
+    int err = cconc_group_go(own->group, NULL, end_thread, NULL);
+    support_abort(__FILE__, __LINE__, err ? "refused" : "go came back");
+    pthread_cleanup_pop(0);
+}
+
+/* What is left of the thread is in no task of the group any more. */
+static void group_task_that_ends_the_thread_of_its_go_is_over_for_the_handlers_of_that(void **state)
+{
+    cconc_pool *pool = pool_make(1, 0, CCONC_POOL_CALLER_RUNS);
+    struct own own = {.group = group_on(pool, 0)};
+    struct gate gate;
+    (void)state;
+    pool_occupy(pool, &gate, 1);
+    support_threads_join(support_threads_start(1, go_that_ends_here, &own));
+    assert_int_equal(atomic_load(&own.ran), 1);
+    gate_open(&gate);
+    cconc_group_free(own.group);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
+static void group_go_on_a_pool_that_fails_when_full_does_so(void **state)
+{
+    cconc_pool *pool = pool_make(1, 1, CCONC_POOL_FAIL);
+    cconc_group *group = group_on(pool, 0);
+    struct gate gate;
+    atomic_int ran = 0;
+    (void)state;
+    pool_occupy(pool, &gate, 1);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), 0);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), EAGAIN);
+    gate_open(&gate);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&ran), 1);
+    assert_int_equal(cconc_pool_shutdown(pool, NULL, CCONC_POOL_DRAIN), 0);
+    assert_int_equal(cconc_group_try_go(group, count_run, &ran), EPIPE);
+    cconc_group_free(group);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
 static void use_both(void *arg)
 {
     cconc_pool_opts opts = {.workers = 2, .queue_len = 1};
@@ -238,6 +291,8 @@ int main(int argc, char **argv)
         UNIT_TEST(group_waited_for_in_its_own_pool_is_helped),
         UNIT_TEST(group_go_of_tasks_that_help_each_other_is_a_deadlock),
         UNIT_TEST(group_task_that_ends_its_worker_has_failed),
+        UNIT_TEST(group_task_that_ends_the_thread_of_its_go_is_over_for_the_handlers_of_that),
+        UNIT_TEST(group_go_on_a_pool_that_fails_when_full_does_so),
         UNIT_TEST(group_on_a_pool_survives_every_fault),
     };
     support_start(argc, argv, NULL);
