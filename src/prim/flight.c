@@ -138,7 +138,8 @@ static int board_join_locked(boarding *b, flight_shard *shard, flight *one)
     return 0;
 }
 
-/* Drop a kept result that has served its time. Returns true if one, which may be NULL, was that. */
+/* Let a kept result that has served its time serve no longer; the timer, which is due, drops it.
+ * Returns true if one, which may be NULL, was that. */
 static bool board_expire_locked(flight_shard *shard, flight *one)
 {
     cconc__lock_assert_held(&shard->mu);
@@ -149,13 +150,12 @@ static bool board_expire_locked(flight_shard *shard, flight *one)
     return true;
 }
 
-/* Look once. Returns EBUSY if a record must be made ready first; *out_gone is to be unref'd. */
-static int board_locked(boarding *b, flight_shard *shard, flight **out_gone)
+/* Look once. Returns EBUSY if a record must be made ready first. */
+static int board_locked(boarding *b, flight_shard *shard)
 {
     flight *found = cconc__flight_find_locked(shard, b->hash, b->key, b->key_len);
     cconc__lock_assert_held(&shard->mu);
     if (board_expire_locked(shard, found)) {
-        *out_gone = found;
         found = NULL;
     }
     if (found && found->state != FLIGHT_ABANDONED) {
@@ -178,17 +178,13 @@ static int board(boarding *b)
     flight_shard *shard = cconc__flight_shard(b->set, b->hash);
     int err = EBUSY;
     while (err == EBUSY) {
-        flight *gone = NULL;
         bool unfit;
         lock_take(&shard->mu); /* looked at anew: everything */
-        err = board_locked(b, shard, &gone);
+        err = board_locked(b, shard);
         unfit = cconc__flight_is_unfit_locked(shard);
         lock_leave(&shard->mu);
         if (unfit) {
             cconc__flight_fit(shard);
-        }
-        if (gone) {
-            cconc__flight_unref(gone);
         }
         if (err == EBUSY && board_make_ready(b) != 0) {
             err = ENOMEM;
@@ -435,6 +431,7 @@ static bool forget(cconc_flight *set, const void *key, size_t key_len, bool if_s
     one = cconc__flight_find_locked(shard, hash, key, key_len);
     if (one && one->is_kept) {
         cconc__flight_unkeep_locked(shard, one);
+        list_remove(&one->kept);
         gone = one;
     } else if (one && one->state == FLIGHT_FLYING) {
         forgotten = if_shared || atom_load_rlx(&one->joined) == 1; /* rlx: moves under the lock */

@@ -69,7 +69,7 @@ struct cconc_flight_result {
     flight_state         state;    /* (m) */
     uint32_t             callers;  /* (m) */
     bool                 listed;   /* (m) in the table */
-    bool                 is_kept;  /* (m) in the shard's kept */
+    bool                 is_kept;  /* (m) in the shard's kept, and serves */
     bool                 inside;   /* (i) runs in its first caller, which cannot leave */
     bool                 ran;      /* (o) fn has been called, or will not be */
     bool                 dropped;  /* (o) drop has been called */
@@ -108,8 +108,8 @@ typedef struct flight_shard {
     flight       *small[FLIGHT_SLOTS]; /* (m) */
     uint64_t      started;     /* (m) */
     uint32_t      abandoned;   /* (m) */
-    uint32_t      kept_count;  /* (m) */
-    list_link     kept;        /* (m) kept results, the first to go first */
+    uint32_t      kept_count;  /* (m) of kept, those that serve */
+    list_link     kept;        /* (m) results kept, or on their way out; the first to go first */
     timer         due;         /* (m) when the first of them goes */
     bool          is_armed;    /* (m) and counted in users */
     cconc_flight *set;         /* (i) */
@@ -162,7 +162,7 @@ void    cconc__flight_give_back(flight *one);
 void cconc__flight_unref(flight *one);
 
 /* Let one, which is listed, serve for a while: returns true if the timer must be kicked. Or no
- * longer: the table's reference is the caller's then. */
+ * longer: it stays among kept, with the table's reference, for the timer. */
 bool cconc__flight_keep_locked(flight_shard *shard, flight *one);
 void cconc__flight_unkeep_locked(flight_shard *shard, flight *one);
 

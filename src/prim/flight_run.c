@@ -318,11 +318,11 @@ static void flight_land(flight *one, flight_pass *pass)
         cconc__flight_fit(shard);
     }
     clock_stop(one);
-    cconc__flight_retire(one, !kept);
     pass->late = late ? late : pass->late;
     pass->destroy = shard->set->opts.destroy;
     pass->spent = one->inside ? NULL : one;
     pass->one = NULL;
+    cconc__flight_retire(one, !kept); /* last: it may destroy a value of the context's */
 }
 
 /* Hand the next flight that waited to the executor; where that has no thread it is ours. */

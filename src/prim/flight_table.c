@@ -9,7 +9,9 @@
  *                                              spare: [record], or the shard itself: closed
  * Invariants  I1 A flight that is listed is in the list of its hash, once; one with callers is the
  *                only one of its key.
- *             I2 kept is in order of until_ns, and the timer is armed for its first.
+ *             I2 kept is in order of until_ns, and the timer is armed for its first. Whoever looks
+ *                for one before the timer rings takes it out of its list, no more: no value is
+ *                destroyed by a caller who has just boarded.
  *             I3 With used at 0 the slots are the shard's own: an empty table holds no memory but
  *                itself and the spare records.
  * Locks       mu of each shard, rank FLIGHT. No two are held together. Contexts are ended and
@@ -28,6 +30,7 @@
 #include "plat/alloc.h"
 #include "plat/clock.h"
 #include "plat/cpu.h"
+#include "plat/thread.h"
 
 #include <errno.h>
 #include <string.h>
@@ -269,7 +272,6 @@ bool cconc__flight_keep_locked(flight_shard *shard, flight *one)
 void cconc__flight_unkeep_locked(flight_shard *shard, flight *one)
 {
     cconc__lock_assert_held(&shard->mu);
-    list_remove(&one->kept);
     one->is_kept = false;
     shard->kept_count--;
     cconc__flight_unlist_locked(shard, one);
@@ -284,18 +286,29 @@ static void shard_expire_locked(flight_shard *shard, int64_t now_ns, list_link *
         if (one->until_ns > now_ns) {
             return;
         }
-        cconc__flight_unkeep_locked(shard, one);
+        if (one->is_kept) {
+            cconc__flight_unkeep_locked(shard, one);
+        }
+        list_remove(&one->kept);
         list_push_back(out_gone, &one->kept);
     }
 }
 
-static void flights_unref(list_link *gone)
+/* Comes again if the destruction of a value ends the thread. */
+static void flights_unref_go(void *arg)
 {
+    list_link *gone = arg;
     while (!list_is_empty(gone)) {
         flight *one = LIST_OF(gone->next, flight, kept);
         list_remove(&one->kept);
         cconc__flight_unref(one);
     }
+}
+
+/* Drop the table's references on what was kept: the last thing that the caller does. */
+static void flights_unref(list_link *gone)
+{
+    cconc__thread_insist(flights_unref_go, gone);
 }
 
 /* On the timer service's thread. Its place is reserved for the table's life: no kick, no memory. */
@@ -314,8 +327,8 @@ static void shard_due(timer *due)
     if (unfit) {
         cconc__flight_fit(shard);
     }
-    flights_unref(&gone);
     shard_leave(shard);
+    flights_unref(&gone);
 }
 
 /* ---- new and free --------------------------------------------------------------------------- */
@@ -390,15 +403,13 @@ undo_shards:
     return err;
 }
 
-/* No call is running, and no flight has a caller. */
-static void shard_close(flight_shard *shard)
+/* No call is running, and no flight has a caller. What was kept goes to out_gone. */
+static void shard_close(flight_shard *shard, list_link *out_gone)
 {
-    list_link gone;
     flight *one;
     bool disarmed;
-    list_init(&gone);
     lock_take(&shard->mu);
-    shard_expire_locked(shard, PLAT_NEVER, &gone);
+    shard_expire_locked(shard, PLAT_NEVER, out_gone);
     disarmed = shard->is_armed && cconc__timer_disarm(&shard->due);
     lock_leave(&shard->mu);
     shard_unreserve(shard); /* one that rings now is waited for by shutdown */
@@ -410,7 +421,6 @@ static void shard_close(flight_shard *shard)
     if (one) {
         flight_free(one);
     }
-    flights_unref(&gone);
     shard_leave(shard);
 }
 
@@ -435,6 +445,7 @@ void cconc_flight_free(cconc_flight *set)
 {
     MUST_ALIGN(set, cconc_flight);
     cconc_flight_counts counts;
+    list_link gone;
     uint32_t count;
     if (!set) {
         return;
@@ -443,7 +454,9 @@ void cconc_flight_free(cconc_flight *set)
     MUST(counts.flying == 0, "flight free with %llu flights in the air",
          (unsigned long long)counts.flying);
     count = set->shard_count;
+    list_init(&gone);
     for (uint32_t i = 0; i < count; i++) {
-        shard_close(&set->shards[i]);
+        shard_close(&set->shards[i], &gone);
     }
+    flights_unref(&gone);
 }

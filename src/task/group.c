@@ -278,6 +278,7 @@ void cconc_group_read(cconc_group *group, cconc_group_counts *out_counts)
 void cconc_group_free(cconc_group *group)
 {
     MUST_ALIGN(group, cconc_group);
+    cconc_ctx *ctx;
     int64_t running;
     size_t blocked;
     if (!group) {
@@ -289,9 +290,10 @@ void cconc_group_free(cconc_group *group)
     lock_leave(&group->mu);
     MUST(running == 0 && blocked == 0, "group free with %lld running tasks and %zu blocked callers",
          (long long)running, blocked);
-    cconc_ctx_free(group->ctx);
+    ctx = group->ctx;
     cconc__lock_destroy(&group->mu);
     cconc__cause_unref(group->cause);
     cconc__alloc_free(group->kept);
     cconc__alloc_free(group);
+    cconc_ctx_free(ctx); /* last: it may destroy a value of the parent's, and that end the thread */
 }

@@ -62,6 +62,137 @@ static void torn_by_the_destroy_of_a_result_a_thread_leaves_nothing_of_its_fligh
     flight_end(set);
 }
 
+#define KEPT 300 /* more than there are parts of a table: some have two */
+
+static cconc_flight *flight_with_kept_results(cconc_flight_destroy_fn destroy)
+{
+    cconc_flight_opts opts = {.destroy = destroy, .keep_ns = CCONC_MS};
+    struct trip trip = {.gate = true};
+    cconc_flight *set;
+    SUPPORT_CHECK(cconc_flight_new(&opts, &set) == 0);
+    for (int i = 0; i < KEPT; i++) {
+        SUPPORT_CHECK(cconc_flight_do(set, NULL, &i, sizeof(i), trip_fn, &trip, NULL, NULL) == 0);
+    }
+    SUPPORT_CHECK(flight_counts(set).kept == KEPT);
+    return set;
+}
+
+static void free_that_ends(void *arg, size_t index)
+{
+    (void)index;
+    cconc_flight_free(arg);
+    support_abort(__FILE__, __LINE__, "free came back");
+}
+
+static void torn_by_the_destroy_of_kept_results_a_thread_lets_go_of_all_of_them(void **state)
+{
+    (void)state;
+    assert_int_equal(cconc_clock_virtual(), 0);
+    for (int i = 0; i < 2; i++) {
+        cconc_flight *set = flight_with_kept_results(destroy_and_exit);
+        assert_int_equal(cconc_clock_advance(CCONC_MS), 0); /* in the timer service */
+        until(values_alive() == 0);
+        flight_end(set);
+        set = flight_with_kept_results(destroy_and_exit);
+        assert_int_equal(support_threads_join(support_threads_start(1, free_that_ends, set)), 0);
+        assert_int_equal(values_alive(), 0);
+    }
+    assert_int_equal(cconc_clock_real(), 0);
+}
+
+static atomic_bool service_gate;
+
+static void destroy_at_the_gate(void *value)
+{
+    until(atomic_load(&service_gate));
+    value_destroy(value);
+}
+
+static void do_what_is_kept_no_longer(void *arg, size_t index)
+{
+    struct trip trip = {.gate = true};
+    (void)index;
+    SUPPORT_CHECK(flight_do(arg, NULL, "k", &trip, NULL) == 0);
+    SUPPORT_CHECK(atomic_load(&trip.started) == 1 && atomic_load(&trip.dropped) == 1);
+}
+
+/* The timer service, whose task it is, is kept busy: the caller finds the result out of time. */
+static void torn_by_no_destroy_a_caller_boards_where_a_kept_result_has_served_its_time(void **state)
+{
+    (void)state;
+    cconc_flight_opts slow_opts = {.destroy = destroy_at_the_gate, .keep_ns = 1};
+    cconc_flight_opts opts = {.destroy = destroy_and_exit, .keep_ns = 1};
+    struct trip trip = {.gate = true};
+    cconc_flight *slow;
+    cconc_flight *set;
+    atomic_store(&service_gate, false);
+    assert_int_equal(cconc_flight_new(&slow_opts, &slow), 0);
+    assert_int_equal(cconc_flight_new(&opts, &set), 0);
+    assert_int_equal(flight_do(slow, NULL, "k", &trip, NULL), 0);
+    until(flight_counts(slow).kept == 0); /* the service is, or will be, at the gate */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            support_threads_join(support_threads_start(1, do_what_is_kept_no_longer, set)), 0);
+    }
+    assert_int_equal(flight_counts(set).flying, 0);
+    assert_int_equal(values_alive(), 4);
+    atomic_store(&service_gate, true);
+    until(values_alive() == 0);
+    flight_end(set);
+    flight_end(slow);
+}
+
+static cconc_ctx *ctx_with_value_that_ends(cconc_ctx *parent)
+{
+    static const char key;
+    cconc_ctx *ctx = NULL;
+    SUPPORT_CHECK(cconc_ctx_with_value(parent, &key, value_make(1), destroy_and_exit, &ctx) == 0);
+    return ctx;
+}
+
+/* The flight has the last reference on the first caller's values. */
+static void torn_by_the_destroy_of_its_contexts_value_a_flight_has_landed_once(void **state)
+{
+    (void)state;
+    cconc_flight *set = flight_make();
+    for (int i = 0; i < 3; i++) {
+        struct trip trip = {.code = ENOENT};
+        cconc_ctx *ctx = ctx_with_value_that_ends(NULL);
+        cconc_flight_call *call;
+        assert_int_equal(flight_do_async(set, ctx, "k", &trip, &call), 0);
+        cconc_ctx_free(ctx);
+        assert_int_equal(values_alive(), 1);
+        atomic_store(&trip.gate, true);
+        assert_int_equal(flight_wait(call, NULL), ENOENT);
+        until(values_alive() == 0);
+        assert_int_equal(atomic_load(&trip.dropped), 1);
+    }
+    flight_end(set);
+}
+
+static void free_group_that_ends(void *arg, size_t index)
+{
+    (void)index;
+    cconc_group_free(arg);
+    support_abort(__FILE__, __LINE__, "free came back");
+}
+
+static void torn_by_the_destroy_of_a_contexts_value_a_thread_leaves_nothing_of_the_group(void **state)
+{
+    (void)state;
+    size_t blocks = 0;
+    for (int i = 0; i < 3; i++) {
+        cconc_ctx *ctx = ctx_with_value_that_ends(NULL);
+        cconc_group_opts opts = {.collect_max = 1};
+        cconc_group *group;
+        assert_int_equal(cconc_group_new(ctx, &opts, &group), 0);
+        cconc_ctx_free(ctx);
+        run_thread(free_group_that_ends, group);
+        blocks = i == 0 ? support_live_blocks() : blocks; /* with the record of the thread */
+        assert_int_equal(support_live_blocks(), blocks);
+    }
+}
+
 static int make_value(cconc_ctx *ctx, void *arg, void **out_value)
 {
     (void)ctx;
@@ -177,6 +308,10 @@ int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(torn_by_the_destroy_of_a_result_a_thread_leaves_nothing_of_its_flight),
+        UNIT_TEST(torn_by_the_destroy_of_kept_results_a_thread_lets_go_of_all_of_them),
+        UNIT_TEST(torn_by_no_destroy_a_caller_boards_where_a_kept_result_has_served_its_time),
+        UNIT_TEST(torn_by_the_destroy_of_its_contexts_value_a_flight_has_landed_once),
+        UNIT_TEST(torn_by_the_destroy_of_a_contexts_value_a_thread_leaves_nothing_of_the_group),
         UNIT_TEST(torn_by_the_destroy_of_its_value_a_thread_has_reset_the_once),
         UNIT_TEST(torn_by_cancellation_a_flight_gives_all_ECANCELED),
         UNIT_TEST(torn_by_cancellation_a_timers_function_counts_as_returned),
