@@ -133,8 +133,8 @@ CCONC_API CCONC_NODISCARD int cconc_flight_then(cconc_flight_call *call, cconc_c
 
 /* The same, with a cconc_flight_outcome for chan as what is done. It should have room: an executor
  * thread blocks while it has none. If it is closed the result is unref'd.
- * Requires: chan has elements of sizeof(cconc_flight_outcome), and lives until it has got it.
- * Returns:  as then. */
+ * Requires: chan lives until it has got it.
+ * Returns:  as then; EINVAL (chan is NULL, or its elements are not of the size of an outcome). */
 CCONC_API CCONC_NODISCARD int cconc_flight_send(cconc_flight_call *call, cconc_ctx *ctx,
                                                 cconc_chan *chan, void *tag);
 

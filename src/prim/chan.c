@@ -19,6 +19,7 @@
 #include "plat/clock.h"
 #include "plat/fork.h"
 #include "plat/thread.h"
+#include "prim/elem.h"
 
 #define CHAN_LOOKS 64 /* of the looks before queueing, one goes further than the slot */
 
@@ -444,6 +445,11 @@ size_t cconc_chan_cap(const cconc_chan *ch)
 {
     MUST_ALIGN(ch, cconc_chan);
     return ch ? ch->cap : 0;
+}
+
+size_t cconc__chan_elem_size(const cconc_chan *ch)
+{
+    return ch->elem_size;
 }
 
 void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receivers)

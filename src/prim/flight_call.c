@@ -22,6 +22,7 @@
 
 #include "core/must.h"
 #include "plat/alloc.h"
+#include "prim/elem.h"
 
 #include <errno.h>
 
@@ -281,7 +282,8 @@ int cconc_flight_send(cconc_flight_call *call, cconc_ctx *ctx, cconc_chan *chan,
     MUST_ALIGN(call, cconc_flight_call);
     MUST_ALIGN(ctx, cconc_ctx);
     MUST_ALIGN(chan, void *);
-    if (!call || !chan || !call_may_follow(ctx)) {
+    if (!call || !chan || !call_may_follow(ctx) ||
+        cconc__chan_elem_size(chan) != sizeof(cconc_flight_outcome)) {
         return EINVAL;
     }
     call_enter(call);

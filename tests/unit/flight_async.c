@@ -309,6 +309,25 @@ static void flight_send_puts_the_outcome_on_a_channel(void **state)
     flight_end(set);
 }
 
+static void flight_send_refuses_a_channel_of_other_elements(void **state)
+{
+    static const size_t sizes[] = {0, sizeof(void *), sizeof(cconc_flight_outcome) - 1,
+                                   sizeof(cconc_flight_outcome) + 1};
+    (void)state;
+    cconc_flight *set = flight_make();
+    struct trip trip = {.gate = true};
+    cconc_flight_call *call;
+    assert_int_equal(flight_do_async(set, NULL, "k", &trip, &call), 0);
+    for (size_t i = 0; i < 4; i++) {
+        cconc_chan *ch;
+        assert_int_equal(cconc_chan_new(sizes[i], 1, &ch), 0);
+        assert_int_equal(cconc_flight_send(call, NULL, ch, NULL), EINVAL);
+        cconc_chan_free(ch);
+    }
+    assert_int_equal(flight_wait(call, NULL), 0); /* it is the caller's as before */
+    flight_end(set);
+}
+
 /* ---- options -------------------------------------------------------------------------------- */
 
 static void flight_timeout_lets_the_callers_go_and_frees_the_key(void **state)
@@ -514,6 +533,7 @@ int main(int argc, char **argv)
         UNIT_TEST(flight_then_is_answered_once_when_landing_races_the_context),
         UNIT_TEST(flight_callback_that_ends_its_thread_disturbs_nobody),
         UNIT_TEST(flight_send_puts_the_outcome_on_a_channel),
+        UNIT_TEST(flight_send_refuses_a_channel_of_other_elements),
         UNIT_TEST(flight_timeout_lets_the_callers_go_and_frees_the_key),
         UNIT_TEST(flight_in_time_never_hears_of_its_timeout),
         UNIT_TEST(flight_join_limit_refuses_who_is_one_too_many),
