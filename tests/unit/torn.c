@@ -177,7 +177,7 @@ static void free_group_that_ends(void *arg, size_t index)
     support_abort(__FILE__, __LINE__, "free came back");
 }
 
-static void torn_by_the_destroy_of_a_contexts_value_a_thread_leaves_nothing_of_the_group(void **state)
+static void torn_by_the_destroy_of_a_contexts_value_a_thread_leaves_no_group(void **state)
 {
     (void)state;
     size_t blocks = 0;
@@ -311,7 +311,7 @@ int main(int argc, char **argv)
         UNIT_TEST(torn_by_the_destroy_of_kept_results_a_thread_lets_go_of_all_of_them),
         UNIT_TEST(torn_by_no_destroy_a_caller_boards_where_a_kept_result_has_served_its_time),
         UNIT_TEST(torn_by_the_destroy_of_its_contexts_value_a_flight_has_landed_once),
-        UNIT_TEST(torn_by_the_destroy_of_a_contexts_value_a_thread_leaves_nothing_of_the_group),
+        UNIT_TEST(torn_by_the_destroy_of_a_contexts_value_a_thread_leaves_no_group),
         UNIT_TEST(torn_by_the_destroy_of_its_value_a_thread_has_reset_the_once),
         UNIT_TEST(torn_by_cancellation_a_flight_gives_all_ECANCELED),
         UNIT_TEST(torn_by_cancellation_a_timers_function_counts_as_returned),
