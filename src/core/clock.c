@@ -148,7 +148,9 @@ static void clock_show(void)
 {
     size_t count;
     cconc__self_ring(cconc__self_call(PLAT_NEVER, false, &count));
-    cconc__timer_kick();
+    if (cconc__timer_armed() > 0) { /* else its service may only be about to start */
+        cconc__timer_kick();
+    }
 }
 
 int cconc_clock_virtual(void)

@@ -4,7 +4,7 @@
  * Risk      A clock that changes under a blocked wait; two that move it at once; one that stands
  *           still and with it a task, a spinner or the executor; a timer missed among many.
  * Method    Waits are seen to be blocked before the clock changes; everything notes its reading.
- * Catches   T1 T4; I1 I4; rules env-2 time-6.
+ * Catches   T1 T4; I1 I4; rules env-2 time-6; all-12.
  */
 #include "time_help.h"
 
@@ -260,9 +260,57 @@ static void clock_moves_on_through_every_failed_allocation_and_thread(void **sta
     assert_true(support_sweep_thread(run_and_advance, NULL) >= 2);
 }
 
+/* A process of its own: the timer is the first there, and brings the service. */
+struct toggle {
+    atomic_uint changes;
+    atomic_bool stop;
+};
+
+static void toggle_clock(void *arg, size_t index)
+{
+    struct toggle *toggle = arg;
+    (void)index;
+    while (!atomic_load(&toggle->stop)) {
+        int err = cconc_clock_virtual();
+        SUPPORT_CHECK(err == 0 || err == EBUSY);
+        err = cconc_clock_real();
+        SUPPORT_CHECK(err == 0 || err == EBUSY);
+        atomic_fetch_add(&toggle->changes, 1);
+    }
+}
+
+static int change_beside_the_first_timer(void)
+{
+    struct toggle toggle = {0};
+    struct support_threads *thread = support_threads_start(1, toggle_clock, &toggle);
+    until(atomic_load(&toggle.changes) > 0);
+    cconc_timer *timer = timer_make(CCONC_NEVER);
+    unsigned before = atomic_load(&toggle.changes);
+    until(atomic_load(&toggle.changes) > before + 10);
+    atomic_store(&toggle.stop, true);
+    SUPPORT_CHECK(support_threads_join(thread) == 0);
+    cconc_timer_free(timer);
+    timer = timer_make(0);
+    SUPPORT_CHECK(cconc_timer_wait(timer, NULL, NULL) == 0);
+    cconc_timer_free(timer);
+    return 0;
+}
+
+/* Found by ThreadSanitizer: the service's bell rang before the change had seen it made. */
+static void clock_changes_while_the_timer_service_starts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(support_run_child("first_timer", NULL, 0), 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    static const struct support_child children[] = {
+        {"first_timer", change_beside_the_first_timer}, {NULL, NULL}};
     static const struct CMUnitTest tests[] = {
+        UNIT_TEST(clock_changes_while_the_timer_service_starts),
         UNIT_TEST(clock_that_stands_still_lets_tasks_and_spinners_go_on),
         UNIT_TEST(clock_does_not_change_under_a_blocked_wait),
         UNIT_TEST(clock_goes_back_though_the_service_is_about_to_call_a_function),
@@ -272,6 +320,6 @@ int main(int argc, char **argv)
         UNIT_TEST(clock_runs_hundreds_of_timers_each_at_its_time),
         UNIT_TEST(clock_moves_on_through_every_failed_allocation_and_thread),
     };
-    support_start(argc, argv, NULL);
+    support_start(argc, argv, children);
     return UNIT_RUN(tests);
 }
