@@ -204,6 +204,7 @@ int cconc__self_forked(bool is_service)
     }
     for (uint32_t i = 0; i < reserve_used; i++) {
         self *record = &reserve[i];
+        record->is_static = true; /* the thread that took it may have been about to say so */
         if (record != me && cconc__parker_init(&record->parker) == 0) {
             record->next = free_records;
             free_records = record;

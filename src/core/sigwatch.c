@@ -222,8 +222,10 @@ void cconc__sigwatch_remove(sig_watch *watch)
 
 void cconc__sigwatch_forked(void)
 {
-    cconc__signal_forked();
-    if (service_of_signals.state != SERVICE_NONE) {
+    /* else a thread was about to open or close what there is: its numbers may be others' by now */
+    bool is_open = service_of_signals.state == SERVICE_RUNNING;
+    cconc__signal_forked(is_open);
+    if (is_open) {
         cconc__fd_close(&fd); /* the parent has its own */
     }
     cconc__service_forked(&service_of_signals);

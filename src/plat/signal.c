@@ -292,13 +292,15 @@ bool cconc__signal_take(int number)
     return atom_swap_acq(&arrived[number], 0) != 0; /* [sig.2] acq: the note */
 }
 
-void cconc__signal_forked(void)
+void cconc__signal_forked(bool is_open)
 {
     int saved = errno;
     atom_init(&target, 0);
     atom_init(&inside, 0);
     atom_init(&exits, NULL);
-    pending_close();
+    if (is_open) {
+        pending_close();
+    }
     for (int number = 1; number < PLAT_SIGNAL_END; number++) {
         if (cconc__signal_may_hook(number) && pending_has(number)) {
             cconc__signal_unhook(number);

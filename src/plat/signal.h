@@ -57,8 +57,8 @@ void cconc__signal_exit_add(signal_exit *one);
 void cconc__signal_exit_remove(signal_exit *one);
 
 /* In a forked child: nothing is hooked any more, and every signal meets the disposition that its
- * hook had found. */
-void cconc__signal_forked(void);
+ * hook had found. is_open: cconc__signal_open had come back, and close was not called. */
+void cconc__signal_forked(bool is_open);
 
 /* Tell whether number arrived since the last call. */
 bool cconc__signal_take(int number);
