@@ -102,7 +102,8 @@ static void bucket_admits_a_week_at_a_hundred_a_second(void **state)
 {
     (void)state;
     bucket b = make(100, 10);
-    const int64_t week_ns = INT64_C(7) * 24 * 3600 * 1000000000;
+    const int64_t days = support_is_sanitized() ? 1 : 7;
+    const int64_t week_ns = days * 24 * 3600 * 1000000000;
     int64_t admitted = 0;
     for (int64_t at = 0; at <= week_ns; at += 9999991) { /* just below a token's time */
         admitted += take(&b, at, 1);
