@@ -22,8 +22,8 @@
  *
  * Callbacks run in the thread that causes them, with no lock of the library held, and may use any
  * object of the library, this one too (but not free it). One that ends its thread by pthread_exit
- * or thread-cancellation leaves the object pool whole; its object counts as destroyed, and free is
- * finished all the same. */
+ * or thread-cancellation leaves the object pool whole; its object is gone as if it had been
+ * destroyed, which the counts tell only of destroy itself. free is finished all the same. */
 #ifndef CCONC_OBJPOOL_H
 #define CCONC_OBJPOOL_H
 

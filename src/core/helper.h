@@ -28,8 +28,9 @@
 #include "core/waiter.h"
 #include "core/waitq.h"
 
-/* The index of the node that helpers queue. */
+/* The index of the node that helpers queue, and of that at a second context. */
 #define HELPER_INDEX 1u
+#define HELPER_ALSO 2u
 
 typedef struct helper {
     const void *owner; /* (i) the pool */
@@ -50,9 +51,13 @@ static inline helper *helper_of(const void *owner)
     return h && h->owner == owner ? h : NULL;
 }
 
-/* Sleep until the claim on w is decided, or h, which may be NULL, is called for a task. Returns 0
- * having slept, or why enlist failed: w has then withdrawn, unless somebody else was faster. */
-int cconc__helper_park(helper *h, waiter *w);
+/* Sleep until the claim on w is decided, or h, which may be NULL, is called for a task, or also, a
+ * second context or NULL, ends. Returns 0 having slept, or why enlist failed: w has then withdrawn,
+ * unless somebody else was faster. */
+int cconc__helper_park(helper *h, waiter *w, cconc_ctx *also);
+
+/* After a park that returned 0 and was neither granted nor closed: the code of ctx or also. */
+int cconc__helper_error(const waiter *w, cconc_ctx *ctx, cconc_ctx *also);
 
 /* The same for a wait that observes: node is queued in q, which mu guards. Leaves q. Returns 0 if
  * it was granted, EAGAIN if there is a task for h, EINPROGRESS if ctx ended first, EDEADLK. */

@@ -116,6 +116,27 @@ static inline bool waiter_claim(waiter *w, claim_kind kind, uint32_t index)
     return false;
 }
 
+/* Claim the oldest of q's waiters that is not decided yet, for batch, and take those before it out.
+ * Returns its node, or NULL if there is none. Under the lock of q. */
+static inline wait_node *waiter_claim_first(waitq *q, claim_kind kind, wake_batch *batch)
+{
+    wait_node *node;
+    while ((node = waitq_first(q)) != NULL) {
+        waitq_remove(q, node);
+        if (waiter_claim(node->w, kind, node->index)) {
+            batch_add(batch, node);
+            return node;
+        }
+    }
+    return NULL;
+}
+
+static inline void waiter_claim_all(waitq *q, claim_kind kind, wake_batch *batch)
+{
+    while (waiter_claim_first(q, kind, batch)) {
+    }
+}
+
 /* Claim and post in one step for a waiter that nobody else can claim: it is in no queue. index is
  * for the owner to read. */
 void cconc__waiter_grant(waiter *w, uint32_t index);

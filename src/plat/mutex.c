@@ -7,8 +7,7 @@
  *               CLOCKWAIT  pthread_cond_clockwait
  *               RELATIVE   pthread_cond_timedwait_relative_np (macOS)
  *               REALTIME   a realtime deadline, in slices of at most a second, so that a step of
- *               the
- *                          wall clock delays a wake-up by one slice at most
+ *                          the wall clock delays a wake-up by one slice at most
  * Invariants  I1 The answer "deadline has passed" comes from the monotonic clock alone, never from
  *                the return code of a wait: some platforms time out early, some cannot time out.
  *             I2 At most one thread waits on a condition variable (glibc bug 25847 needs two).

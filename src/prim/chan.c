@@ -158,15 +158,8 @@ void cconc_chan_free(cconc_chan *ch)
 
 static void chan_close_side_locked(cconc_chan *ch, chan_dir dir, wake_batch *batch)
 {
-    waitq *queue = &ch->side[dir].queue;
-    wait_node *node;
     cconc__lock_assert_held(&ch->mu);
-    while ((node = waitq_first(queue)) != NULL) {
-        waitq_remove(queue, node);
-        if (waiter_claim(node->w, CLAIM_CLOSE, node->index)) {
-            batch_add(batch, node);
-        }
-    }
+    waiter_claim_all(&ch->side[dir].queue, CLAIM_CLOSE, batch);
 }
 
 int cconc_chan_close(cconc_chan *ch)

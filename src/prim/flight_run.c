@@ -126,7 +126,6 @@ static void list_move(list_link *from, list_link *to)
 static void land_locked(flight *one, int code, wake_batch *wakes, list_link *calls)
 {
     flight_shard *shard = one->home;
-    wait_node *node;
     cconc__lock_assert_held(&shard->mu);
     CHECK(one->state == FLIGHT_FLYING);
     one->code = code;
@@ -134,12 +133,7 @@ static void land_locked(flight *one, int code, wake_batch *wakes, list_link *cal
     shard->flying--;
     shard->callers -= one->callers;
     one->callers = 0;
-    while ((node = waitq_first(&one->waiters)) != NULL) {
-        waitq_remove(&one->waiters, node);
-        if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
-            batch_add(wakes, node);
-        }
-    }
+    waiter_claim_all(&one->waiters, CLAIM_GRANT, wakes);
     list_move(&one->calls, calls);
 }
 

@@ -23,13 +23,7 @@
 void cconc__limiter_leave_changed(cconc_limiter *l)
 {
     wake_batch batch = WAKE_BATCH_INIT;
-    while (waitq_first(&l->sleepers)) {
-        wait_node *node = waitq_first(&l->sleepers);
-        waitq_remove(&l->sleepers, node);
-        if (waiter_claim(node->w, CLAIM_READY, 0)) {
-            batch_add(&batch, node);
-        }
-    }
+    waiter_claim_all(&l->sleepers, CLAIM_READY, &batch);
     cconc__limiter_leave(l);
     batch_wake(&batch);
 }

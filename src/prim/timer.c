@@ -89,12 +89,8 @@ static void func_end(cconc_timer *t)
     expiry_work work = EXPIRY_WORK_INIT;
     cconc__expiry_take(&t->e);
     t->outstanding--;
-    while (waitq_first(&t->stoppers) && !func_is_busy_locked(t)) {
-        wait_node *node = waitq_first(&t->stoppers);
-        waitq_remove(&t->stoppers, node);
-        if (waiter_claim(node->w, CLAIM_READY, 0)) {
-            batch_add(&work.wakes, node);
-        }
+    if (!func_is_busy_locked(t)) {
+        waiter_claim_all(&t->stoppers, CLAIM_READY, &work.wakes);
     }
     cconc__expiry_leave(&t->e, &work);
     cconc__expiry_unref(&t->e); /* the run's */

@@ -13,7 +13,6 @@
 #include "core/self.h"
 #include "core/waitq.h"
 
-#define GROUP_SKIP_INDEX 2u /* of the node at the group's context; HELPER_INDEX is 1 */
 
 /* Key  (i) immutable after new  (m) under mu */
 typedef struct group_kept {

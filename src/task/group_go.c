@@ -15,6 +15,7 @@
 #include "core/must.h"
 #include "core/waiter.h"
 #include "plat/alloc.h"
+#include "task/submit.h"
 
 #include <errno.h>
 
@@ -22,6 +23,12 @@
 static int group_skips(const cconc_group *g)
 {
     return g->flags & CCONC_GROUP_SKIP ? cconc__node_err(g->ctx) : 0;
+}
+
+/* The context whose end is also to end a go that waits, or NULL. */
+static cconc_ctx *group_skip_ctx(const cconc_group *g)
+{
+    return (g->flags & CCONC_GROUP_SKIP) && g->ctx->tree ? g->ctx : NULL;
 }
 
 static bool group_has_slot_locked(cconc_group *g)
@@ -93,13 +100,9 @@ static void group_break_locked(cconc_group *g, wake_batch *batch)
 
 static void group_tell_end_locked(cconc_group *g, wake_batch *batch)
 {
-    wait_node *node;
     cconc__lock_assert_held(&g->mu);
-    while (g->running == 0 && (node = waitq_first(&g->waiters)) != NULL) {
-        waitq_remove(&g->waiters, node);
-        if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
-            batch_add(batch, node);
-        }
+    if (g->running == 0) {
+        waiter_claim_all(&g->waiters, CLAIM_GRANT, batch);
     }
 }
 
@@ -208,19 +211,7 @@ static void group_help(cconc_group *g, helper *h)
  * Returns EAGAIN if the helper has been called. */
 static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node *node, helper *h)
 {
-    wait_node skip;
-    bool skips = (g->flags & CCONC_GROUP_SKIP) && g->ctx->tree;
-    int err = 0;
-    wait_node_init(&skip, w, NULL, GROUP_SKIP_INDEX);
-    if (skips && !cconc__node_watch(g->ctx, &skip)) {
-        skips = false;
-        (void)cconc__waiter_withdraw(w);
-    } else {
-        err = cconc__helper_park(h, w);
-    }
-    if (skips) {
-        (void)cconc__node_unwatch(g->ctx, &skip);
-    }
+    int err = cconc__helper_park(h, w, group_skip_ctx(g));
     if (waiter_kind(w) == CLAIM_GRANT) {
         return 0;
     }
@@ -235,11 +226,7 @@ static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node 
     if (err || waiter_kind(w) == CLAIM_READY) {
         return err ? err : EAGAIN;
     }
-    if (waiter_kind(w) == CLAIM_SELF ||
-        (waiter_kind(w) == CLAIM_CANCEL && waiter_index(w) == GROUP_SKIP_INDEX)) {
-        return cconc__node_err(g->ctx);
-    }
-    return cconc__waiter_error(w, ctx);
+    return cconc__helper_error(w, ctx, group_skip_ctx(g));
 }
 
 /* Take a slot if that takes no waiting. Returns 0, EAGAIN, or why no task may start. */
@@ -327,7 +314,7 @@ static int group_hand_over(cconc_group *g, cconc_ctx *ctx, bool may_wait, group_
     t->pooled.fn = group_pooled_run;
     t->pooled.arg = t;
     t->pooled.ended = group_pooled_ended;
-    return may_wait ? cconc_pool_submit_task(g->pool, ctx, &t->pooled)
+    return may_wait ? cconc__pool_submit_also(g->pool, ctx, group_skip_ctx(g), &t->pooled)
                     : cconc_pool_try_submit_task(g->pool, &t->pooled);
 }
 

@@ -159,7 +159,7 @@ int cconc_pool_wait(cconc_pool *pool, cconc_ctx *ctx)
     }
     lock_leave(&pool->mu);
     if (waits) {
-        err = cconc__pool_sleep(pool, ctx, NULL, &pool->waiters, &w, &node);
+        err = cconc__pool_sleep(pool, &(pool_bounds){ctx, NULL}, NULL, &pool->waiters, &w, &node);
     }
     waiter_disarm(&w);
     return err;
@@ -278,7 +278,7 @@ static int pool_end(cconc_pool *p, cconc_ctx *ctx)
         wait_node_init(&node, &w, NULL, 0);
         err = pool_end_step(p, &node);
         if (err == EAGAIN) {
-            err = cconc__pool_sleep(p, ctx, NULL, &p->enders, &w, &node);
+            err = cconc__pool_sleep(p, &(pool_bounds){ctx, NULL}, NULL, &p->enders, &w, &node);
             err = err ? err : EAGAIN; /* told that something has ended: look */
         } else if (err == ENOMEM && cconc__pool_grow(p) == 0) {
             err = EAGAIN; /* the last worker was lost, and now there is one for what is left */

@@ -158,9 +158,16 @@ bool cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost
 /* Tell the owner of a task so lost, with no lock held. */
 void cconc__pool_drop(cconc_pool *p, const pool_lost *lost);
 
-/* Wait in q, in which node was queued by the caller, until granted, or until ctx ends; h is the
- * caller's helper, or NULL. Returns 0, EPIPE, ctx's code, or why h cannot sleep. */
-int cconc__pool_sleep(cconc_pool *p, cconc_ctx *ctx, helper *h, waitq *q, waiter *w,
+/* The contexts, or NULL, whose end ends a wait; also has a tree. */
+typedef struct pool_bounds {
+    cconc_ctx *ctx;
+    cconc_ctx *also;
+} pool_bounds;
+
+/* Wait in q, in which node was queued by the caller, until granted, or until one of until ends; w
+ * is armed with the first, h is the caller's helper, or NULL. Returns 0, EPIPE, the code of who
+ * ended, EAGAIN to look again, or why h cannot sleep. */
+int cconc__pool_sleep(cconc_pool *p, const pool_bounds *until, helper *h, waitq *q, waiter *w,
                       wait_node *node);
 
 /* Drop one reference of the pool's memory. */
@@ -207,7 +214,7 @@ void cconc__pool_future_unref(pool_task *task);
 
 /* ---- pool.c ---------------------------------------------------------------------------------- */
 
-/* Submit task by the policy given. */
-int cconc__pool_submit(cconc_pool *p, cconc_ctx *ctx, pool_task *task, uint32_t policy);
+/* Submit task by the policy given, waiting no longer than until. */
+int cconc__pool_submit(cconc_pool *p, const pool_bounds *until, pool_task *task, uint32_t policy);
 
 #endif

@@ -137,7 +137,7 @@ static void for_start(for_loop *loop)
         lock_take(&p->mu);
         loop->live++;
         lock_leave(&p->mu);
-        if (cconc__pool_submit(p, NULL, runner, CCONC_POOL_FAIL) != 0) {
+        if (cconc__pool_submit(p, &(pool_bounds){NULL, NULL}, runner, CCONC_POOL_FAIL) != 0) {
             lock_take(&p->mu);
             loop->live--;
             lock_leave(&p->mu);

@@ -95,7 +95,8 @@ int cconc_pool_submit_future(cconc_pool *pool, cconc_ctx *ctx, cconc_task_fn fn,
     ref_init(&future->refs, 2);
     future->pool = pool;
     ref_get(&pool->refs);
-    err = cconc__pool_submit(pool, ctx, &future->task, pool->opts.full_policy);
+    err = cconc__pool_submit(pool, &(pool_bounds){ctx, NULL}, &future->task,
+                             pool->opts.full_policy);
     if (err) {
         goto undo_ctx;
     }

@@ -85,18 +85,15 @@ static pool_task *queue_record_locked(cconc_pool *p, pool_task *task)
 static pool_worker *queue_call_locked(cconc_pool *p, wake_batch *batch)
 {
     wait_node *node;
+    pool_worker *w = NULL;
     cconc__lock_assert_held(&p->mu);
-    while ((node = waitq_first(&p->idle)) != NULL) {
-        waitq_remove(&p->idle, node);
-        if (waiter_claim(node->w, CLAIM_READY, node->index)) {
-            pool_worker *w = node->elem;
-            w->is_called = true;
-            p->calling++;
-            batch_add(batch, node);
-            return w;
-        }
+    node = waiter_claim_first(&p->idle, CLAIM_READY, batch);
+    if (node) {
+        w = node->elem;
+        w->is_called = true;
+        p->calling++;
     }
-    return NULL;
+    return w;
 }
 
 /* A rendezvous: the task enters with a worker called for it. */
@@ -176,14 +173,8 @@ static pool_task *queue_grant_locked(cconc_pool *p, wake_batch *batch)
 {
     wait_node *node;
     cconc__lock_assert_held(&p->mu);
-    while ((node = waitq_first(&p->submitters)) != NULL) {
-        waitq_remove(&p->submitters, node);
-        if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
-            batch_add(batch, node);
-            return node->elem;
-        }
-    }
-    return NULL;
+    node = waiter_claim_first(&p->submitters, CLAIM_GRANT, batch);
+    return node ? node->elem : NULL;
 }
 
 bool cconc__pool_take_locked(cconc_pool *p, pool_worker *w, bool mine_first, wake_batch *batch)
@@ -215,23 +206,10 @@ bool cconc__pool_has_task_locked(cconc_pool *p)
            (p->counts.queued > 0 || (p->cap == 0 && p->submitters.count > 0));
 }
 
-/* Grant all waiters of q. */
-static void queue_grant_all_locked(cconc_pool *p, waitq *q, claim_kind kind, wake_batch *batch)
-{
-    wait_node *node;
-    cconc__lock_assert_held(&p->mu);
-    while ((node = waitq_first(q)) != NULL) {
-        waitq_remove(q, node);
-        if (waiter_claim(node->w, kind, node->index)) {
-            batch_add(batch, node);
-        }
-    }
-}
-
 void cconc__pool_finish_locked(cconc_pool *p, pool_task *task, int code, wake_batch *batch)
 {
     cconc__lock_assert_held(&p->mu);
-    queue_grant_all_locked(p, &task->joiners, CLAIM_GRANT, batch);
+    waiter_claim_all(&task->joiners, CLAIM_GRANT, batch);
     task->code = code;
     atom_store_rel(&task->state, TASK_DONE); /* [pool.1] rel: the end of the task, and its code */
 }
@@ -251,14 +229,9 @@ static void queue_refill_locked(cconc_pool *p, wake_batch *batch)
 /* Give places back to those who have lent theirs. */
 static void queue_return_locked(cconc_pool *p, wake_batch *batch)
 {
-    wait_node *node;
     cconc__lock_assert_held(&p->mu);
-    while (p->active < p->target && (node = waitq_first(&p->returners)) != NULL) {
-        waitq_remove(&p->returners, node);
-        if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
-            p->active++;
-            batch_add(batch, node);
-        }
+    while (p->active < p->target && waiter_claim_first(&p->returners, CLAIM_GRANT, batch)) {
+        p->active++;
     }
 }
 
@@ -266,9 +239,9 @@ void cconc__pool_serve_locked(cconc_pool *p, wake_batch *batch)
 {
     cconc__lock_assert_held(&p->mu);
     if (p->closed) {
-        queue_grant_all_locked(p, &p->submitters, CLAIM_CLOSE, batch);
+        waiter_claim_all(&p->submitters, CLAIM_CLOSE, batch);
     } else if (p->alive == 0) { /* nobody is left to make room: they look again, for a worker */
-        queue_grant_all_locked(p, &p->submitters, CLAIM_READY, batch);
+        waiter_claim_all(&p->submitters, CLAIM_READY, batch);
     } else if (p->submitters.count > 0) {
         queue_refill_locked(p, batch);
     }
@@ -279,10 +252,10 @@ void cconc__pool_serve_locked(cconc_pool *p, wake_batch *batch)
         (void)queue_call_locked(p, batch);
     }
     if (p->counts.queued == 0 && p->counts.running == 0 && p->dropping == 0) {
-        queue_grant_all_locked(p, &p->waiters, CLAIM_GRANT, batch);
+        waiter_claim_all(&p->waiters, CLAIM_GRANT, batch);
     }
     if (p->closed && p->alive == 0 && p->dropping == 0 && !p->joining) {
-        queue_grant_all_locked(p, &p->enders, CLAIM_GRANT, batch);
+        waiter_claim_all(&p->enders, CLAIM_GRANT, batch);
     }
 }
 
@@ -360,10 +333,10 @@ void cconc__pool_drop(cconc_pool *p, const pool_lost *lost)
     cconc__thread_insist(queue_drop_go, &drop);
 }
 
-int cconc__pool_sleep(cconc_pool *p, cconc_ctx *ctx, helper *h, waitq *q, waiter *w,
+int cconc__pool_sleep(cconc_pool *p, const pool_bounds *until, helper *h, waitq *q, waiter *w,
                       wait_node *node)
 {
-    int err = cconc__helper_park(h, w);
+    int err = cconc__helper_park(h, w, until->also);
     if (waiter_kind(w) == CLAIM_GRANT) {
         return 0;
     }
@@ -378,5 +351,6 @@ int cconc__pool_sleep(cconc_pool *p, cconc_ctx *ctx, helper *h, waitq *q, waiter
     if (waiter_kind(w) == CLAIM_READY) {
         return EAGAIN;
     }
-    return waiter_kind(w) == CLAIM_SELF ? err : cconc__waiter_error(w, ctx);
+    return waiter_kind(w) == CLAIM_SELF && err ? err
+                                               : cconc__helper_error(w, until->ctx, until->also);
 }

@@ -23,6 +23,7 @@
 #include "core/node.h"
 #include "plat/alloc.h"
 #include "plat/fork.h"
+#include "task/submit.h"
 
 #include <errno.h>
 
@@ -184,13 +185,13 @@ static bool pool_run_direct(cconc_pool *p, pool_worker *w, pool_task *task, int 
 }
 
 /* Wait in the queue of submitters. Returns EAGAIN to look again: there is no worker any more. */
-static int pool_queue_up(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper *h)
+static int pool_queue_up(cconc_pool *p, const pool_bounds *until, pool_task *task, helper *h)
 {
     waiter w;
     wait_node node;
     wake_batch batch = WAKE_BATCH_INIT;
     int err;
-    cconc__waiter_arm(&w, ctx);
+    cconc__waiter_arm(&w, until->ctx);
     wait_node_init(&node, &w, task, 0);
     lock_take(&p->mu);
     err = cconc__pool_accept_locked(p, task, NULL, &batch);
@@ -200,35 +201,36 @@ static int pool_queue_up(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper 
     lock_leave(&p->mu);
     batch_wake(&batch);
     if (err == EAGAIN) {
-        err = cconc__pool_sleep(p, ctx, h, &p->submitters, &w, &node);
+        err = cconc__pool_sleep(p, until, h, &p->submitters, &w, &node);
     }
     waiter_disarm(&w);
     return err;
 }
 
 /* Submit task to a full queue, waiting for room. */
-static int pool_block(cconc_pool *p, cconc_ctx *ctx, pool_task *task)
+static int pool_block(cconc_pool *p, const pool_bounds *until, pool_task *task)
 {
     pool_worker *w = cconc__pool_worker_here(p);
     int err = EAGAIN;
     if (!w) {
-        return pool_queue_up(p, ctx, task, NULL);
+        return pool_queue_up(p, until, task, NULL);
     }
     if (p->cap == 0 && pool_run_direct(p, w, task, &err)) {
         return err;
     }
     while (err == EAGAIN) {
         if (w->depth > CCONC_POOL_MAX_DEPTH) {
-            return pool_queue_up(p, ctx, task, &w->help);
+            return pool_queue_up(p, until, task, &w->help);
         }
         (void)w->help.run_one(&w->help);
-        err = cconc__node_err(ctx);
+        err = cconc__node_err(until->ctx);
+        err = err ? err : cconc__node_err(until->also);
         err = err ? err : pool_try(p, task, false);
     }
     return err;
 }
 
-int cconc__pool_submit(cconc_pool *p, cconc_ctx *ctx, pool_task *task, uint32_t policy)
+int cconc__pool_submit(cconc_pool *p, const pool_bounds *until, pool_task *task, uint32_t policy)
 {
     int err;
     if (!plat_fork_is_ours()) {
@@ -237,7 +239,7 @@ int cconc__pool_submit(cconc_pool *p, cconc_ctx *ctx, pool_task *task, uint32_t 
     do {
         err = pool_try(p, task, policy == CCONC_POOL_DROP_OLDEST);
         if (err == EAGAIN && policy == CCONC_POOL_BLOCK) {
-            err = pool_block(p, ctx, task);
+            err = pool_block(p, until, task);
         }
     } while (err == EAGAIN && policy == CCONC_POOL_BLOCK);
     if (err == EAGAIN && policy == CCONC_POOL_CALLER_RUNS) {
@@ -252,6 +254,7 @@ int cconc__pool_submit(cconc_pool *p, cconc_ctx *ctx, pool_task *task, uint32_t 
 static int pool_submit_plain(cconc_pool *p, cconc_ctx *ctx, cconc_task_fn fn, void *arg,
                              uint32_t policy)
 {
+    pool_bounds until = {ctx, NULL};
     pool_task task;
     int err;
     if (!fn) {
@@ -265,7 +268,7 @@ static int pool_submit_plain(cconc_pool *p, cconc_ctx *ctx, cconc_task_fn fn, vo
     task.arg = arg;
     task.ended = NULL;
     task.kind = TASK_LOOSE;
-    return cconc__pool_submit(p, ctx, &task, policy);
+    return cconc__pool_submit(p, &until, &task, policy);
 }
 
 int cconc_pool_submit(cconc_pool *pool, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
@@ -281,18 +284,24 @@ int cconc_pool_try_submit(cconc_pool *pool, cconc_task_fn fn, void *arg)
     return pool_submit_plain(pool, NULL, fn, arg, CCONC_POOL_FAIL);
 }
 
-static int pool_submit_record(cconc_pool *p, cconc_ctx *ctx, cconc_pool_task *task, uint32_t policy)
+static int pool_submit_record(cconc_pool *p, const pool_bounds *until, cconc_pool_task *task,
+                              uint32_t policy)
 {
     int err;
     if (!task || !task->fn) {
         return EINVAL;
     }
-    err = cconc__node_err(ctx);
+    err = cconc__node_err(until->ctx);
     if (err) {
         return err;
     }
     cconc__pool_task_init((pool_task *)(void *)task, TASK_GIVEN);
-    return cconc__pool_submit(p, ctx, (pool_task *)(void *)task, policy);
+    return cconc__pool_submit(p, until, (pool_task *)(void *)task, policy);
+}
+
+int cconc__pool_submit_also(cconc_pool *p, cconc_ctx *ctx, cconc_ctx *also, cconc_pool_task *task)
+{
+    return pool_submit_record(p, &(pool_bounds){ctx, also}, task, p->opts.full_policy);
 }
 
 int cconc_pool_submit_task(cconc_pool *pool, cconc_ctx *ctx, cconc_pool_task *task)
@@ -300,12 +309,12 @@ int cconc_pool_submit_task(cconc_pool *pool, cconc_ctx *ctx, cconc_pool_task *ta
     MUST_POINT(pool, cconc_pool);
     MUST_ALIGN(ctx, cconc_ctx);
     MUST_ALIGN(task, cconc_pool_task);
-    return pool_submit_record(pool, ctx, task, pool->opts.full_policy);
+    return cconc__pool_submit_also(pool, ctx, NULL, task);
 }
 
 int cconc_pool_try_submit_task(cconc_pool *pool, cconc_pool_task *task)
 {
     MUST_POINT(pool, cconc_pool);
     MUST_ALIGN(task, cconc_pool_task);
-    return pool_submit_record(pool, NULL, task, CCONC_POOL_FAIL);
+    return pool_submit_record(pool, &(pool_bounds){NULL, NULL}, task, CCONC_POOL_FAIL);
 }

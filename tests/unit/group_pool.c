@@ -63,6 +63,51 @@ static void group_try_go_on_a_full_pool_would_wait(void **state)
     gate_free(&gate);
 }
 
+struct skipped_go {
+    cconc_group *group;
+    atomic_int   ran;
+    int          err;
+};
+
+static void skipped_go_run(void *arg, size_t index)
+{
+    struct skipped_go *go = arg;
+    (void)index;
+    go->err = cconc_group_go(go->group, NULL, count_run, &go->ran);
+}
+
+/* group-2: also when it has its slot, and waits for room in the pool's queue. */
+static void group_skip_ends_a_go_that_waits_for_room_in_its_pool(void **state)
+{
+    for (int queue_len = 0; queue_len < 2; queue_len++) {
+        cconc_pool *pool = pool_make(1, queue_len, CCONC_POOL_BLOCK);
+        cconc_group_opts opts = {.flags = CCONC_GROUP_SKIP, .pool = pool};
+        struct skipped_go go = {.err = -1};
+        struct gate gate;
+        atomic_int ran = 0;
+        (void)state;
+        assert_int_equal(cconc_group_new(NULL, &opts, &go.group), 0);
+        pool_occupy(pool, &gate, 1);
+        for (int i = 0; i < queue_len; i++) {
+            assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
+        }
+        struct support_threads *goer = support_threads_start(1, skipped_go_run, &go);
+        until(pool_counts(pool).blocked == 1);
+        assert_int_equal(cconc_group_fail(go.group, 7, "on purpose"), 7);
+        support_threads_join(goer);
+        assert_int_equal(go.err, ECANCELED);
+        assert_int_equal(pool_counts(pool).blocked, 0);
+        gate_open(&gate);
+        assert_int_equal(cconc_group_wait(go.group, NULL, NULL), 7);
+        assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+        assert_int_equal(atomic_load(&go.ran), 0);
+        assert_int_equal(atomic_load(&ran), queue_len);
+        cconc_group_free(go.group);
+        cconc_pool_free(pool);
+        gate_free(&gate);
+    }
+}
+
 static void group_go_on_a_full_pool_of_policy_fail_does_not_wait(void **state)
 {
     cconc_pool *pool = pool_make(1, 1, CCONC_POOL_FAIL);
@@ -286,6 +331,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(group_tasks_run_on_the_pool_given),
         UNIT_TEST(group_try_go_on_a_full_pool_would_wait),
+        UNIT_TEST(group_skip_ends_a_go_that_waits_for_room_in_its_pool),
         UNIT_TEST(group_go_on_a_full_pool_of_policy_fail_does_not_wait),
         UNIT_TEST(group_task_that_the_pool_drops_has_failed),
         UNIT_TEST(group_waited_for_in_its_own_pool_is_helped),
