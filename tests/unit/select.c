@@ -303,8 +303,8 @@ static void select_of_one_case_does_what_the_plain_call_does(void **state)
             assert_int_equal(values[1], values[0]);
             assert_int_equal(cconc_chan_len(chosen), cconc_chan_len(plain));
         }
-        plain_err = is_send ? cconc_chan_send(plain, ctx_for(&mem, CCONC_MS), &values[0])
-                            : cconc_chan_recv(plain, ctx_for(&mem, CCONC_MS), &values[0]);
+        plain_err = is_send ? cconc_chan_send(plain, ctx_for(&mem, CCONC_SECOND * 10), &values[0])
+                            : cconc_chan_recv(plain, ctx_for(&mem, CCONC_SECOND * 10), &values[0]);
         assert_int_equal(plain_err, EPIPE);
         cconc_chan_free(plain);
         cconc_chan_free(chosen);
