@@ -187,7 +187,7 @@ run_valgrind() {
     can_have "$1" valgrind || return
     setup_arguments=()
     test_arguments=(--timeout-multiplier 20 --no-suite measured --wrap "$2")
-    STRESS_MS=500 run_tests "$1" build "unit stress"
+    STRESS_MS=500 WATCHDOG_MS=300000 run_tests "$1" build "unit stress"
 }
 
 run_clang() {
