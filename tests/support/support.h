@@ -169,7 +169,8 @@ void support_misuse_compare(const char *file, int line, const char *text);
 /* ---- stress --------------------------------------------------------------------------------- */
 
 /* Begin a time box of STRESS_MS milliseconds (environment; 1000 if unset), print the seed (SEED of
- * the environment, else the time) under name, and abort 60 s after the box has ended.
+ * the environment, else the time) under name, and abort 60 s after the box has ended (environment:
+ * twice WATCHDOG_MS).
  * Returns the seed. */
 uint64_t support_stress_begin(const char *name);
 
