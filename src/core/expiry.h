@@ -44,7 +44,7 @@ typedef struct expiry_work {
 
 #define EXPIRY_WORK_INIT {WAKE_BATCH_INIT, false, false}
 
-/* Make e, zeroed memory, and room for its alarm. Returns 0; ENOMEM, ENOTRECOVERABLE
+/* Make e, zeroed memory, and room for its alarm. Returns 0, or ENOMEM or ENOTRECOVERABLE
  * with nothing done. */
 int cconc__expiry_init(expiry *e);
 

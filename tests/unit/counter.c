@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cconc/cconc.h>
 
@@ -269,8 +268,9 @@ static void add_until_stopped(void *arg, size_t index)
 }
 
 /* What a child does with the counter of its parent. Returns its exit status. */
-static int go_on(cconc_counter *counter)
+static int go_on(void *arg)
 {
+    cconc_counter *counter = arg;
     int64_t before = cconc_counter_get(counter);
     cconc_counter_add(counter, 3);
     bool good = cconc_counter_get(counter) == before + 3;
@@ -286,12 +286,7 @@ static void counter_goes_on_in_a_forked_child_and_the_parent_notices_nothing(voi
     struct support_threads *threads = support_threads_start(THREADS, add_until_stopped, &adders);
     until(atomic_load(&adders.ready) >= THREADS);
     for (int i = 0; i < 20 && sizeof(size_t) >= sizeof(uint64_t); i++) {
-        int status = -1;
-        pid_t child = fork();
-        if (child == 0) {
-            _exit(go_on(adders.counter));
-        }
-        assert_true(child > 0 && waitpid(child, &status, 0) == child);
+        int status = support_run_forked(go_on, adders.counter);
         assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
     atomic_store(&adders.stop, true);

@@ -14,7 +14,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cconc/cconc.h>
 
@@ -460,9 +459,13 @@ static void once_value_is_kept_until_reset(void **state)
     cconc_once_destroy(&once);
 }
 
-/* What a child does with the onces of its parent. Returns its exit status. */
-static int go_on(cconc_once *kept, struct deed *failed)
+/* What a child does with the onces of its parent, one that has run and one whose run failed.
+ * Returns its exit status. */
+static int go_on(void *arg)
 {
+    struct deed **deeds = arg;
+    cconc_once *kept = &deeds[0]->once;
+    struct deed *failed = deeds[1];
     bool good = cconc_once_is_done(kept);
     good = good && cconc_once_run(kept, NULL, never, NULL) == EIO;
     good = good && (cconc_once_run)(kept, NULL, never, NULL) == EIO;
@@ -473,20 +476,16 @@ static int go_on(cconc_once *kept, struct deed *failed)
 /* proc-1 */
 static void once_that_is_finished_stays_so_in_a_forked_child(void **state)
 {
-    int status = -1;
     (void)state;
     struct deed kept = make(EIO);
     struct deed failed = make(EAGAIN);
+    struct deed *deeds[] = {&kept, &failed};
     atomic_store(&kept.let_go, true);
     atomic_store(&failed.let_go, true);
     assert_int_equal(cconc_once_run(&kept.once, NULL, act, &kept), EIO);
     assert_int_equal(cconc_once_run_retry(&failed.once, NULL, act, &failed), EAGAIN);
     failed.code = 0;
-    pid_t child = fork();
-    if (child == 0) {
-        _exit(go_on(&kept.once, &failed));
-    }
-    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+    int status = support_run_forked(go_on, deeds);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     assert_false(cconc_once_is_done(&failed.once)); /* the child's is its own */
     cconc_once_destroy(&failed.once);
