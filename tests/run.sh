@@ -13,6 +13,7 @@
 #           valgrind            unit and stress of build/ under memcheck, leaks included
 #           helgrind            unit and stress of build/, its lock orders and calls of pthreads
 #           clang-14 clang-19   unit, stress and examples with that compiler, checks on
+#           promela             the Spin models of tests/promela, right and wrong
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
 # each stress test runs, in milliseconds.
 set -uo pipefail
@@ -23,7 +24,7 @@ usage() {
 }
 
 layers=(unit conformance stress examples lint install asan tsan)
-full_layers=(one-cpu hogs valgrind helgrind clang-14 clang-19)
+full_layers=(one-cpu hogs valgrind helgrind clang-14 clang-19 promela)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -197,6 +198,18 @@ run_clang() {
     CC=$1 run_tests "$1" "build/$1" "unit stress examples"
 }
 
+# The models need no build of the library; the script counts them itself, in its last line.
+run_promela() {
+    local start=$SECONDS passed failed
+    can_have promela spin || return
+    echo
+    echo "== promela"
+    tests/promela/run.sh | tee build/promela.log
+    read -r passed failed < <(sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' \
+        build/promela.log)
+    add_row promela "${passed:-0}" "${failed:-1}" $((SECONDS - start)) ""
+}
+
 run_layer() {
     case $1 in
     asan) run_asan ;;
@@ -207,6 +220,7 @@ run_layer() {
         --errors-for-leak-kinds=definite --max-threads=4000 --fair-sched=yes" ;;
     helgrind) run_valgrind helgrind "python3 $PWD/tests/support/helgrind.py" ;;
     clang-*) run_clang "$1" ;;
+    promela) run_promela ;;
     *) run_plain "$1" ;;
     esac
 }

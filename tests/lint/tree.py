@@ -10,7 +10,7 @@ from csource import Source
 
 TOP_FOLDERS = ("include", "src", "tests", "examples", "docs", ".ci")
 SAMPLES = "tests/lint/samples"
-TEXT_ENDINGS = (".c", ".h", ".py", ".sh", ".md", ".map", ".txt", ".build", ".yml")
+TEXT_ENDINGS = (".c", ".h", ".py", ".sh", ".md", ".map", ".txt", ".build", ".yml", ".pml")
 ALLOW = re.compile(r"lint: allow (L\d+),?\s*([^*]*)")
 
 # The samples say PLACEHOLDER for MACHINE_PATH, which no file of the repository may hold.
@@ -42,7 +42,7 @@ class Tree:
     def scripts(self):
         """Files that carry a title and an SPDX line."""
         return [s for s in self.sources.values()
-                if s.path.endswith((".c", ".h", ".py", ".sh", ".map", "meson.build"))
+                if s.path.endswith((".c", ".h", ".py", ".sh", ".map", ".pml", "meson.build"))
                 or s.path.endswith("meson_options.txt") or s.text.startswith("#!")]
 
     @functools.cached_property
