@@ -69,7 +69,8 @@ int main(int argc, char **argv)
     SUPPORT_CHECK(cconc_limiter_keyed_new(RATE, BURST, ROOM, &crowded) == 0);
     struct support_threads *threads = support_threads_start(THREADS, hammer, NULL);
     SUPPORT_CHECK(support_threads_join(threads) == 0);
-    double most = BURST + (double)(cconc_clock_now() - start_ns) * RATE / 1e9 + 1;
+    const double rate = RATE;
+    double most = (double)BURST + 1 + (double)(cconc_clock_now() - start_ns) * rate / 1e9;
     for (int key = 0; key < HOT; key++) {
         int64_t got = atomic_load(&admitted[key]);
         printf("limiter_keyed: key %d %" PRId64 " admitted of %.0f\n", key, got, most);

@@ -294,7 +294,7 @@ static void limiter_that_has_tokens_refuses_nobody_while_another_call_has_it(voi
     assert_int_equal(cconc_limiter_allow(changer.limiter, BURST), 0);
     assert_int_equal(cconc_limiter_allow(changer.limiter, 1), EAGAIN);
     assert_int_equal(cconc_limiter_set_rate(changer.limiter, 1e9), 0);
-    until(cconc_limiter_tokens(changer.limiter) == BURST);
+    until(cconc_limiter_tokens(changer.limiter) == (double)BURST);
     struct support_threads *thread = support_threads_start(1, change_nothing, &changer);
     for (int i = 0; i < CALLS; i++) {
         assert_int_equal(cconc_limiter_allow(changer.limiter, 1), 0);
