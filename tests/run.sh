@@ -14,6 +14,7 @@
 #           helgrind            unit and stress of build/, its lock orders and calls of pthreads
 #           clang-14 clang-19   unit, stress and examples with that compiler, checks on
 #           promela             the Spin models of tests/promela, right and wrong
+#           coverage            unit and conformance; they must run every line, branch and condition
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
 # each stress test runs, in milliseconds.
 set -uo pipefail
@@ -24,7 +25,7 @@ usage() {
 }
 
 layers=(unit conformance stress examples lint install asan tsan)
-full_layers=(one-cpu hogs valgrind helgrind clang-14 clang-19 promela)
+full_layers=(one-cpu hogs valgrind helgrind clang-14 clang-19 promela coverage)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -66,11 +67,11 @@ failed_total=0
 add_row() {
     passed_total=$((passed_total + $2))
     failed_total=$((failed_total + $3))
-    table+=("$(printf '%-10s %7d %7d %8d  %s' "$@")")
+    table+=("$(printf '%-16s %7d %7d %8d  %s' "$@")")
 }
 
 skip_layer() {
-    table+=("$(printf '%-10s %s' "$1" "SKIPPED: $2")")
+    table+=("$(printf '%-16s %s' "$1" "SKIPPED: $2")")
 }
 
 # configure_and_build FOLDER SETUP_ARGUMENT...: a configuration that cannot be renewed is replaced.
@@ -173,10 +174,11 @@ run_tsan() {
         "${wrapper[@]}"
 }
 
-# can_have LAYER PROGRAM: is PROGRAM, or the package of that name, there? Else the layer is skipped.
+# can_have LAYER PACKAGE COMMAND...: PACKAGE is missing if COMMAND fails. If apt-get does not
+# install it, the layer is skipped.
 can_have() {
     missing_packages=()
-    need "$2" command -v "$2"
+    need "${@:2}"
     if ! (install_missing_packages "build/$1.packages.log") 2>/dev/null; then
         skip_layer "$1" "$2 is not installed, and apt-get cannot install it"
         return 1
@@ -185,14 +187,14 @@ can_have() {
 
 # What valgrind runs is slow, one thread at a time; a stress test is over after a few rounds.
 run_valgrind() {
-    can_have "$1" valgrind || return
+    can_have "$1" valgrind command -v valgrind || return
     setup_arguments=()
     test_arguments=(--timeout-multiplier 20 --no-suite measured --wrap "$2")
     STRESS_MS=500 WATCHDOG_MS=300000 run_tests "$1" build "unit stress"
 }
 
 run_clang() {
-    can_have "$1" "$1" || return
+    can_have "$1" "$1" command -v "$1" || return
     setup_arguments=(-Dchecked=true)
     test_arguments=()
     CC=$1 run_tests "$1" "build/$1" "unit stress examples"
@@ -201,7 +203,7 @@ run_clang() {
 # The models need no build of the library; the script counts them itself, in its last line.
 run_promela() {
     local start=$SECONDS passed failed
-    can_have promela spin || return
+    can_have promela spin command -v spin || return
     echo
     echo "== promela"
     tests/promela/run.sh | tee build/promela.log
@@ -210,8 +212,40 @@ run_promela() {
     add_row promela "${passed:-0}" "${failed:-1}" $((SECONDS - start)) ""
 }
 
+# What the gate of coverage counts, a line a build: its name, its suites, what it is set up with.
+# Not stress: what runs there by luck would be covered by luck.
+coverage_builds=(
+    "coverage|unit conformance|"
+    "coverage-checked|unit conformance|-Dchecked=true"
+)
+
+run_coverage() {
+    local line name suites argument folders=() start
+    can_have coverage clang-19 command -v clang-19 &&
+        can_have coverage llvm-19 command -v llvm-cov-19 &&
+        LLVM_PROFILE_FILE=build/probe.profraw can_have coverage libclang-rt-19-dev \
+            works clang-19 -fprofile-instr-generate || return
+    for line in "${coverage_builds[@]}"; do
+        IFS='|' read -r name suites argument <<<"$line"
+        setup_arguments=(-Dcoverage=true -Doptimization=1 -Dexamples=disabled $argument)
+        test_arguments=()
+        rm -rf "build/$name/profiles"
+        CC=clang-19 LLVM_PROFILE_FILE="$PWD/build/$name/profiles/%m.profraw" \
+            run_tests "$name" "build/$name" "$suites"
+        folders+=("build/$name")
+    done
+    start=$SECONDS
+    if python3 tests/coverage/gate.py "${folders[@]}" >build/coverage.txt; then
+        add_row coverage-gate 1 0 $((SECONDS - start)) "$(tail -n 1 build/coverage.txt)"
+    else
+        add_row coverage-gate 0 1 $((SECONDS - start)) "see build/coverage.txt"
+    fi
+    tail -n 8 build/coverage.txt
+}
+
 run_layer() {
     case $1 in
+    coverage) run_coverage ;;
     asan) run_asan ;;
     tsan) run_tsan ;;
     one-cpu) run_plain one-cpu "unit stress" taskset -c 0 ;;
@@ -235,7 +269,7 @@ for layer in "${layers[@]}"; do
 done
 
 echo
-printf '%-10s %7s %7s %8s\n' layer passed failed seconds
+printf '%-16s %7s %7s %8s\n' layer passed failed seconds
 printf '%s\n' "${table[@]}"
 echo
 echo "$passed_total passed, $failed_total failed"
