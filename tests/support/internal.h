@@ -25,6 +25,7 @@ bool support_fault_now(struct support_fault *fault);
 uint64_t support_fault_disarm(struct support_fault *fault);
 
 uint64_t support_thread_fault_end(void);
+uint64_t support_object_fault_end(void);
 void support_memory_start(void);
 
 /* The number in the environment variable name, or fallback. */

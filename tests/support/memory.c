@@ -148,7 +148,8 @@ void support_fail_alloc(uint64_t n, bool sticky)
 
 uint64_t support_fail_end(void)
 {
-    return support_fault_disarm(&alloc_fault) + support_thread_fault_end();
+    return support_fault_disarm(&alloc_fault) + support_thread_fault_end() +
+           support_object_fault_end();
 }
 
 /* Shut down within 10 s; false says on standard error why that failed or what is left over. */
@@ -219,4 +220,9 @@ uint64_t support_sweep_alloc(support_body_fn body, void *arg)
 uint64_t support_sweep_thread(support_body_fn body, void *arg)
 {
     return sweep(support_fail_thread, body, arg);
+}
+
+uint64_t support_sweep_object(support_body_fn body, void *arg)
+{
+    return sweep(support_fail_object, body, arg);
 }

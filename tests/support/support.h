@@ -3,7 +3,7 @@
  *
  * Every test program calls support_start first of all. A check that fails here prints where and
  * aborts, so that it works in any thread; cmocka's asserts are for the main thread (unit.h).
- * Programs are linked with -Wl,--wrap=pthread_create.
+ * Programs are linked with -Wl,--wrap for what tests/meson.build lists.
  */
 #ifndef CCONC_TESTS_SUPPORT_H
 #define CCONC_TESTS_SUPPORT_H
@@ -65,7 +65,11 @@ void support_fail_thread(uint64_t n, bool sticky);
 /* Let every creation of a thread from now on fail, but not before condition() holds. */
 void support_fail_thread_once(bool (*condition)(void));
 
-/* End the injection of both faults and give how many were injected since it began. */
+/* Let the n-th object of the system from now on (a mutex, a condition variable, their attributes,
+ * those of a thread) be refused with ENOMEM, and all later ones if sticky. */
+void support_fail_object(uint64_t n, bool sticky);
+
+/* End the injection of all faults and give how many were injected since it began. */
 uint64_t support_fail_end(void);
 
 /* Threads that the library created so far. */
@@ -91,6 +95,9 @@ uint64_t support_sweep_alloc(support_body_fn body, void *arg);
 
 /* The same for the n-th creation of a thread. */
 uint64_t support_sweep_thread(support_body_fn body, void *arg);
+
+/* The same for the n-th object of the system. */
+uint64_t support_sweep_object(support_body_fn body, void *arg);
 
 /* ---- threads -------------------------------------------------------------------------------- */
 

@@ -3,9 +3,9 @@
  *
  * Risk      A call that says it may run out of memory and crashes, leaks, or half happens instead;
  *           one that says so and never does.
- * Method    A row for each such call of the headers. It is run with the n-th allocation, or the
- *           n-th start of a thread, failing, n = 1, 2 ... once and for good, until a run has no
- *           failure. Nothing may be left after each run; the call must have failed in one, with
+ * Method    A row for each such call of the headers. It is run with the n-th allocation, start of a
+ *           thread, or mutex and the like failing, n = 1, 2 ... once and for good, until a run has
+ *           no failure. Nothing may be left after each run; the call must have failed in one, with
  *           ENOMEM and its outputs untouched, and have been done in the last.
  * Catches   all-1 for ENOMEM, of all primitives.
  */
@@ -488,7 +488,7 @@ static int call_pool_shutdown(void)
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
-enum need { MEMORY = 1, THREAD = 2 };
+enum need { MEMORY = 1, THREAD = 2, OBJECT = 4 };
 
 struct row {
     const char *name;
@@ -499,52 +499,52 @@ struct row {
 };
 
 static struct row rows[] = {
-    {"chan_new", new_chan, MEMORY, 0, 0},
-    {"chan_new_opts", new_chan_opts, MEMORY, 0, 0},
-    {"counter_new", new_counter, MEMORY, 0, 0},
-    {"ctx_with_cancel", new_with_cancel, MEMORY, 0, 0},
-    {"ctx_with_deadline", new_with_deadline, MEMORY | THREAD, 0, 0},
-    {"ctx_with_timeout", new_with_timeout, MEMORY | THREAD, 0, 0},
-    {"ctx_with_deadline_cause", new_with_deadline_cause, MEMORY | THREAD, 0, 0},
-    {"ctx_with_timeout_cause", new_with_timeout_cause, MEMORY | THREAD, 0, 0},
+    {"chan_new", new_chan, MEMORY | OBJECT, 0, 0},
+    {"chan_new_opts", new_chan_opts, MEMORY | OBJECT, 0, 0},
+    {"counter_new", new_counter, MEMORY | OBJECT, 0, 0},
+    {"ctx_with_cancel", new_with_cancel, MEMORY | OBJECT, 0, 0},
+    {"ctx_with_deadline", new_with_deadline, MEMORY | THREAD | OBJECT, 0, 0},
+    {"ctx_with_timeout", new_with_timeout, MEMORY | THREAD | OBJECT, 0, 0},
+    {"ctx_with_deadline_cause", new_with_deadline_cause, MEMORY | THREAD | OBJECT, 0, 0},
+    {"ctx_with_timeout_cause", new_with_timeout_cause, MEMORY | THREAD | OBJECT, 0, 0},
     {"ctx_with_value", new_with_value, MEMORY, 0, 0},
     {"ctx_without_cancel", new_without_cancel, MEMORY, 0, 0},
-    {"ctx_with_signals", new_with_signals, MEMORY | THREAD, 0, 0},
-    {"ctx_after_func", call_after_func, MEMORY | THREAD, 0, 0},
+    {"ctx_with_signals", new_with_signals, MEMORY | THREAD | OBJECT, 0, 0},
+    {"ctx_after_func", call_after_func, MEMORY | THREAD | OBJECT, 0, 0},
     {"ctx_fd", call_fd, MEMORY, 0, 0},
-    {"flight_new", new_flight, MEMORY, 0, 0},
-    {"flight_do", call_flight_do, MEMORY | THREAD, 0, 0},
-    {"flight_do_async", call_flight_do_async, MEMORY | THREAD, 0, 0},
-    {"flight_then", call_flight_then, MEMORY | THREAD, 0, 0},
-    {"flight_send", call_flight_send, MEMORY | THREAD, 0, 0},
-    {"group_new", new_group, MEMORY, 0, 0},
-    {"group_go", call_group_go, MEMORY | THREAD, 0, 0},
-    {"group_try_go", call_group_try_go, MEMORY | THREAD, 0, 0},
-    {"limiter_new", new_limiter, MEMORY, 0, 0},
-    {"limiter_keyed_new", new_keyed, MEMORY, 0, 0},
+    {"flight_new", new_flight, MEMORY | OBJECT, 0, 0},
+    {"flight_do", call_flight_do, MEMORY | THREAD | OBJECT, 0, 0},
+    {"flight_do_async", call_flight_do_async, MEMORY | THREAD | OBJECT, 0, 0},
+    {"flight_then", call_flight_then, MEMORY | THREAD | OBJECT, 0, 0},
+    {"flight_send", call_flight_send, MEMORY | THREAD | OBJECT, 0, 0},
+    {"group_new", new_group, MEMORY | OBJECT, 0, 0},
+    {"group_go", call_group_go, MEMORY | THREAD | OBJECT, 0, 0},
+    {"group_try_go", call_group_try_go, MEMORY | THREAD | OBJECT, 0, 0},
+    {"limiter_new", new_limiter, MEMORY | OBJECT, 0, 0},
+    {"limiter_keyed_new", new_keyed, MEMORY | OBJECT, 0, 0},
     {"limiter_keyed_allow", call_keyed_allow, MEMORY, 0, 0},
     {"limiter_keyed_allow_at", call_keyed_allow_at, MEMORY, 0, 0},
     {"limiter_keyed_wait", call_keyed_wait, MEMORY, 0, 0},
-    {"objpool_new", new_objpool, MEMORY, 0, 0},
+    {"objpool_new", new_objpool, MEMORY | OBJECT, 0, 0},
     {"objpool_get", call_objpool_get, MEMORY, 0, 0},
     {"once_run", call_once_run, MEMORY, 0, 0},
     {"once_value", call_once_value, MEMORY, 0, 0},
-    {"pool_new", new_pool, MEMORY | THREAD, 0, 0},
+    {"pool_new", new_pool, MEMORY | THREAD | OBJECT, 0, 0},
     {"pool_submit", call_pool_submit, MEMORY, 0, 0},
     {"pool_try_submit", call_pool_try_submit, MEMORY, 0, 0},
-    {"pool_submit_task", call_pool_submit_task, MEMORY | THREAD, 0, 0},
-    {"pool_try_submit_task", call_pool_try_submit_task, MEMORY | THREAD, 0, 0},
+    {"pool_submit_task", call_pool_submit_task, MEMORY | THREAD | OBJECT, 0, 0},
+    {"pool_try_submit_task", call_pool_try_submit_task, MEMORY | THREAD | OBJECT, 0, 0},
     {"pool_submit_future", call_pool_submit_future, MEMORY, 0, 0},
     {"pool_parallel_for", call_pool_parallel_for, MEMORY, 0, 0},
-    {"pool_resize", call_pool_resize, MEMORY | THREAD, 0, 0},
-    {"pool_shutdown", call_pool_shutdown, THREAD, 0, 0},
+    {"pool_resize", call_pool_resize, MEMORY | THREAD | OBJECT, 0, 0},
+    {"pool_shutdown", call_pool_shutdown, THREAD | OBJECT, 0, 0},
     {"select", call_select, MEMORY, 0, 0},
-    {"sem_new", new_sem, MEMORY, 0, 0},
-    {"sometimes_new", new_sometimes, MEMORY, 0, 0},
-    {"ticker_new", new_ticker, MEMORY | THREAD, 0, 0},
-    {"timer_new", new_timer, MEMORY | THREAD, 0, 0},
-    {"timer_new_func", new_timer_func, MEMORY | THREAD, 0, 0},
-    {"waitgroup_go", call_waitgroup_go, MEMORY | THREAD, 0, 0},
+    {"sem_new", new_sem, MEMORY | OBJECT, 0, 0},
+    {"sometimes_new", new_sometimes, MEMORY | OBJECT, 0, 0},
+    {"ticker_new", new_ticker, MEMORY | THREAD | OBJECT, 0, 0},
+    {"timer_new", new_timer, MEMORY | THREAD | OBJECT, 0, 0},
+    {"timer_new_func", new_timer_func, MEMORY | THREAD | OBJECT, 0, 0},
+    {"waitgroup_go", call_waitgroup_go, MEMORY | THREAD | OBJECT, 0, 0},
 };
 
 static void run_row(void *arg)
@@ -556,13 +556,12 @@ static void run_row(void *arg)
     row->failed += err == ENOMEM;
 }
 
-static void sweep_rows(enum need need)
+static void sweep_rows(enum need need, uint64_t (*sweep)(support_body_fn body, void *arg))
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct row *row = &rows[i];
         row->done = row->failed = 0;
-        uint64_t faults =
-            need == MEMORY ? support_sweep_alloc(run_row, row) : support_sweep_thread(run_row, row);
+        uint64_t faults = sweep(run_row, row);
         bool needs = (row->needs & need) != 0;
         if (row->done < 2 || (row->failed > 0) != needs || (needs && faults == 0)) {
             fail_msg("%s: done %d times, failed %d times", row->name, row->done, row->failed);
@@ -573,13 +572,19 @@ static void sweep_rows(enum need need)
 static void faults_every_call_that_needs_memory_fails_cleanly_without_it(void **state)
 {
     (void)state;
-    sweep_rows(MEMORY);
+    sweep_rows(MEMORY, support_sweep_alloc);
 }
 
 static void faults_every_call_that_needs_a_thread_fails_cleanly_without_one(void **state)
 {
     (void)state;
-    sweep_rows(THREAD);
+    sweep_rows(THREAD, support_sweep_thread);
+}
+
+static void faults_every_call_that_needs_an_object_of_the_system_fails_cleanly_without(void **state)
+{
+    (void)state;
+    sweep_rows(OBJECT, support_sweep_object);
 }
 
 int main(int argc, char **argv)
@@ -587,6 +592,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(faults_every_call_that_needs_memory_fails_cleanly_without_it),
         UNIT_TEST(faults_every_call_that_needs_a_thread_fails_cleanly_without_one),
+        UNIT_TEST(faults_every_call_that_needs_an_object_of_the_system_fails_cleanly_without),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
