@@ -4,6 +4,7 @@
 #ifndef CCONC_TESTS_SUPPORT_INTERNAL_H
 #define CCONC_TESTS_SUPPORT_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +24,10 @@ bool support_fault_now(struct support_fault *fault);
 
 /* Returns how often it happened since it was armed. */
 uint64_t support_fault_disarm(struct support_fault *fault);
+
+/* What creates a thread that meets no injected fault. */
+int __real_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
 
 uint64_t support_thread_fault_end(void);
 uint64_t support_object_fault_end(void);

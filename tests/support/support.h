@@ -151,6 +151,25 @@ int64_t support_cpu_ns(void);
 /* Let a signal without SA_RESTART hit the process 10,000 times a second, or end that. */
 void support_signal_rain(bool on);
 
+/* ---- stepping ------------------------------------------------------------------------------- */
+
+/* Two calls on two threads, and what makes and judges what they work on. */
+struct support_step {
+    support_body_fn before; /* on the calling thread, as call and after */
+    support_body_fn call;
+    support_body_fn beside;
+    support_body_fn after;
+};
+
+/* For n = 1, 2 ... run before(arg), then call(arg); right before its n-th atomic instruction
+ * another thread runs beside(arg), to its end if it can come to it; when both are over after(arg).
+ * The last round is that in which call is over, or sleeps, before its n-th.
+ * Returns how many rounds there were before the last: 0 if a thread cannot be stopped here. */
+uint64_t support_step_sweep(const struct support_step *step, void *arg);
+
+/* Tell whether a thread can be stopped: by x86-64 and Linux, not under a sanitizer or valgrind. */
+bool support_can_step(void);
+
 /* ---- misuse --------------------------------------------------------------------------------- */
 
 /* Check that call is reported as misuse with exactly text (without "cconc: "), in this thread. */

@@ -48,8 +48,6 @@ struct small_run {
 /* The linker sends every call of pthread_create to the first and the real one to the second. */
 int __wrap_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(*fn)(void *),
                           void *arg);
-int __real_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(*fn)(void *),
-                          void *arg);
 
 static struct support_fault thread_fault;
 static bool (*_Atomic thread_fault_condition)(void);

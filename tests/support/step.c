@@ -1,0 +1,208 @@
+/* step.c - two calls side by side, one of them stopped in the middle, at each place in turn
+ * SPDX-License-Identifier: MIT
+ *
+ * The processor stops the first call after each instruction (the trap flag). Right before the n-th
+ * one that is atomic, as every lock, unlock, claim and wake has, the other thread runs its call to
+ * the end. Where it cannot come to its end, because it sleeps or because it spins for something
+ * that the first has begun, the first goes on beside it.
+ */
+#include "internal.h"
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOOKS_ASLEEP 40    /* in a row, until a thread is taken to be asleep */
+#define LOOKS_MOST   20000 /* until a thread is taken to spin */
+
+/* Who runs what of a round. */
+enum { AT_CALL, AT_BESIDE, AT_END, AT_STOP };
+
+static struct {
+    const struct support_step *step;
+    void *arg;
+    uint64_t place;        /* the atomic instruction to stop before */
+    uint64_t seen;         /* of them so far */
+    atomic_int at;
+    atomic_bool is_traced; /* the call runs */
+    atomic_int first;      /* thread of the call */
+    atomic_int second;     /* of what runs beside it */
+} round_now;
+
+/* Is the thread in a system call that has to wait? */
+static bool is_asleep(int thread)
+{
+    char path[64];
+    char text[128];
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end && strncmp(name_end, ") S", 3) == 0;
+}
+
+/* Wait until at is no longer what it was; false if the thread that is to change it does not. */
+static bool await_change(int was, int thread, int most)
+{
+    int asleep = 0;
+    for (int i = 0; i < most || most == 0; i++) {
+        if (atomic_load(&round_now.at) != was) {
+            return true;
+        }
+        asleep = is_asleep(thread) ? asleep + 1 : 0;
+        if (asleep == LOOKS_ASLEEP) {
+            return false;
+        }
+        sched_yield();
+    }
+    return false;
+}
+
+/* Hand the round over to the second thread. Returns false if that has happened already. */
+static bool hand_over(void)
+{
+    int at = AT_CALL;
+    return atomic_compare_exchange_strong(&round_now.at, &at, AT_BESIDE);
+}
+
+static void *beside_main(void *unused)
+{
+    (void)unused;
+    atomic_store(&round_now.second, gettid());
+    for (;;) {
+        if (atomic_load(&round_now.at) == AT_CALL && atomic_load(&round_now.is_traced) &&
+            !await_change(AT_CALL, atomic_load(&round_now.first), 0)) {
+            (void)hand_over(); /* the call waits for what runs beside it */
+        }
+        if (atomic_load(&round_now.at) == AT_STOP) {
+            return NULL;
+        }
+        if (atomic_load(&round_now.at) == AT_BESIDE) {
+            round_now.step->beside(round_now.arg);
+            atomic_store(&round_now.at, AT_END);
+        }
+        sched_yield();
+    }
+}
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/ucontext.h>
+
+#define TRAP_FLAG 0x100
+
+/* With a lock prefix, or an exchange with memory, which needs none. */
+static bool is_atomic(const unsigned char *code)
+{
+    static const unsigned char prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64,
+                                             0x65, 0x66, 0xf2, 0xf3};
+    while (memchr(prefixes, *code, sizeof(prefixes))) {
+        code++;
+    }
+    if (*code == 0xf0) {
+        return true;
+    }
+    if ((*code & 0xf0) == 0x40) {
+        code++;
+    }
+    return (*code & 0xfe) == 0x86 && code[1] < 0xc0;
+}
+
+static void trapped(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext;
+    (void)number;
+    (void)info;
+    machine->gregs[REG_EFL] &= ~TRAP_FLAG;
+    if (atomic_load(&round_now.is_traced) && atomic_load(&round_now.at) == AT_CALL) {
+        round_now.seen += is_atomic((const unsigned char *)machine->gregs[REG_RIP]);
+        if (round_now.seen < round_now.place) {
+            machine->gregs[REG_EFL] |= TRAP_FLAG;
+        } else if (hand_over()) {
+            (void)await_change(AT_BESIDE, atomic_load(&round_now.second), LOOKS_MOST);
+        }
+    }
+    errno = saved;
+}
+
+static void trap_on(void)
+{
+    struct sigaction action;
+    if (support_is_sanitized()) {
+        return;
+    }
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = trapped;
+    action.sa_flags = SA_SIGINFO;
+    SUPPORT_CHECK(sigaction(SIGTRAP, &action, NULL) == 0 && raise(SIGTRAP) == 0);
+}
+#else
+static void trap_on(void)
+{
+}
+#endif
+
+/* One round. Returns false if the call was over, or waited, before it came to its place. */
+static bool run_round(uint64_t place)
+{
+    round_now.place = place;
+    round_now.seen = 0;
+    round_now.step->before(round_now.arg);
+    atomic_store(&round_now.at, AT_CALL);
+    atomic_store(&round_now.is_traced, true);
+    trap_on();
+    round_now.step->call(round_now.arg);
+    atomic_store(&round_now.is_traced, false);
+    (void)hand_over();
+    until(atomic_load(&round_now.at) == AT_END);
+    round_now.step->after(round_now.arg);
+    return round_now.seen == place;
+}
+
+uint64_t support_step_sweep(const struct support_step *step, void *arg)
+{
+    pthread_t thread;
+    uint64_t rounds = 0;
+    round_now.step = step;
+    round_now.arg = arg;
+    atomic_store(&round_now.is_traced, false);
+    atomic_store(&round_now.at, AT_END);
+    atomic_store(&round_now.first, gettid());
+    SUPPORT_CHECK(__real_pthread_create(&thread, NULL, beside_main, NULL) == 0);
+    while (run_round(rounds + 1)) {
+        rounds++;
+    }
+    atomic_store(&round_now.at, AT_STOP);
+    SUPPORT_CHECK(pthread_join(thread, NULL) == 0);
+    return rounds;
+}
+
+static void add_one(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+bool support_can_step(void)
+{
+    static const struct support_step step = {do_nothing, add_one, do_nothing, do_nothing};
+    atomic_int count = 0;
+    return support_step_sweep(&step, &count) > 0;
+}
