@@ -56,9 +56,10 @@ verdict() {
     fi
 }
 
-# add_line MODEL WRONG SEARCH: judges one search and prints its line.
+# add_line MODEL WRONG SEARCH DEFAULT: judges one search, prints its line; DEFAULT is what that says
+# of a search that did not pass.
 add_line() {
-    local model=$1 wrong=$2 kind=$3 found ok=failed flags=(-DSAFETY "") start states seconds
+    local model=$1 wrong=$2 kind=$3 found ok=$4 flags=(-DSAFETY "") start states seconds
     if [ "$kind" = progress ]; then
         flags=(-DNP -l)
     fi
@@ -86,9 +87,13 @@ add_line() {
 # Is an error found by one of the kinds of search? A right model must pass all of them.
 check() {
     local model=$1 wrong=$2 kinds=(safety) kind all=0 any=1
-    grep -q '^ *progress' "$model.pml" && kinds+=(progress)
+    local -A default=([safety]=failed [progress]=failed)
+    if grep -q '^ *progress' "$model.pml"; then
+        kinds+=(progress)
+        [ "$wrong" = none ] || default[safety]=-
+    fi
     for kind in "${kinds[@]}"; do
-        if add_line "$model" "$wrong" "$kind"; then
+        if add_line "$model" "$wrong" "$kind" "${default[$kind]}"; then
             any=0
             [ "$wrong" = none ] || break
         else
