@@ -35,13 +35,14 @@ static bool seed_from_system(void *out_bytes, size_t size)
 #endif
 }
 
-/* SplitMix64 (Steele, Lea, Flood 2014) from the time and from where code, stack and out_bytes
- * lie. */
+/* SplitMix64 (Steele, Lea, Flood 2014) from the time and from where code, stack and out_bytes lie.
+ * The product keeps a distance in memory from making up for one in time. */
 static void seed_from_here(void *out_bytes, size_t size)
 {
     unsigned char *at = out_bytes;
     uint64_t state = (uint64_t)plat_clock_real() ^ ((uint64_t)(uintptr_t)&state << 20) ^
-                     (uint64_t)(uintptr_t)&seed_from_system ^ (uint64_t)(uintptr_t)out_bytes;
+                     (uint64_t)(uintptr_t)&seed_from_system ^
+                     (uint64_t)(uintptr_t)out_bytes * UINT64_C(0xD1342543DE82EF95);
     for (size_t i = 0; i < size; i++) {
         uint64_t z = (state += UINT64_C(0x9E3779B97F4A7C15));
         z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
