@@ -217,6 +217,7 @@ run_promela() {
 coverage_builds=(
     "coverage|unit conformance|"
     "coverage-checked|unit conformance|-Dchecked=true"
+    "coverage-narrow|unit|-Dwords=narrow"
 )
 
 run_coverage() {

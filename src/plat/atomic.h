@@ -9,6 +9,7 @@
 #define PLAT_ATOMIC_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,13 @@ typedef struct atom_size {
 typedef struct atom_ptr {
     void *_Atomic v;
 } atom_ptr;
+
+/* Do words have 64 bits? What is done where they have fewer can be had, and tested, anywhere. */
+#if defined(CCONC_NARROW_WORDS)
+#define ATOM_IS_WIDE false
+#else
+#define ATOM_IS_WIDE (sizeof(size_t) >= sizeof(uint64_t))
+#endif
 
 #define ATOM_LINE 64 /* bytes apart that two words must lie to be written by two cores in peace */
 

@@ -30,7 +30,6 @@
 
 #include <errno.h>
 
-#define COUNTER_IS_WIDE (sizeof(size_t) >= sizeof(uint64_t))
 #define COUNTER_STEP 65536              /* narrow words: what is less goes to a cell */
 #define COUNTER_HEAVY ((int64_t)1 << 30) /* narrow words: what a cell may come to before a carry */
 #define COUNTER_MOST_CELLS 128u
@@ -170,7 +169,7 @@ static bool counter_is_small(int64_t number, int64_t bound)
 void cconc_counter_add(cconc_counter *counter, int64_t delta)
 {
     MUST_POINT(counter, cconc_counter);
-    if (COUNTER_IS_WIDE) {
+    if (ATOM_IS_WIDE) {
         if (counter->keeps_high) {
             counter_add_high(counter, delta);
         } else {
@@ -189,7 +188,7 @@ int64_t cconc_counter_get(const cconc_counter *counter)
     MUST_POINT(counter, cconc_counter);
     cconc_counter *counted = (cconc_counter *)(uintptr_t)counter;
     uint64_t sum;
-    if (COUNTER_IS_WIDE) {
+    if (ATOM_IS_WIDE) {
         return (int64_t)counter_sum_cells(counter);
     }
     lock_take(&counted->mu);
@@ -202,7 +201,7 @@ int64_t cconc_counter_take(cconc_counter *counter)
 {
     MUST_POINT(counter, cconc_counter);
     uint64_t sum;
-    if (COUNTER_IS_WIDE) {
+    if (ATOM_IS_WIDE) {
         return (int64_t)counter_empty_cells(counter);
     }
     lock_take(&counter->mu);
@@ -219,7 +218,7 @@ int64_t cconc_counter_high(const cconc_counter *counter)
     int64_t high;
     MUST(counter->keeps_high, "counter high of one of %u cells that does not keep it",
          (unsigned)counter->mask + 1);
-    if (COUNTER_IS_WIDE) {
+    if (ATOM_IS_WIDE) {
         return counter_signed(atom_load_rlx(&counter->peak)); /* rlx: orders nothing */
     }
     lock_take(&counted->mu);

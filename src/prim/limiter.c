@@ -38,7 +38,6 @@
 #define LIM_FROZEN ((size_t)1)
 #define LIM_GENERATION ((size_t)2)
 #define LIM_UNIT ((size_t)2048)
-#define LIM_IS_WIDE (sizeof(size_t) >= sizeof(uint64_t))
 #define LIM_SPAN (SIZE_MAX / LIM_UNIT / 4) /* units: how far from base time and full may be */
 
 /* A frozen word: some refusals need no more than the time. */
@@ -120,8 +119,11 @@ static bool limiter_is_simple_locked(cconc_limiter *l, int64_t now_ns)
 {
     const bucket *b = &l->bucket;
     cconc__lock_assert_held(&l->mu);
-    return LIM_IS_WIDE && !l->is_explicit && !b->is_stopped && b->shift >= 0 &&
-           now_ns > l->reserved_ns && now_ns >= b->latest_ns && b->latest_ns != INT64_MIN &&
+    if (!ATOM_IS_WIDE || l->is_explicit || b->is_stopped) {
+        return false;
+    }
+    return b->shift >= 0 && now_ns > l->reserved_ns && now_ns >= b->latest_ns &&
+           b->latest_ns != INT64_MIN &&
            (b->is_inf || bucket_full(b) <= LIM_SPAN) && b->lack <= LIM_SPAN;
 }
 
@@ -143,7 +145,7 @@ static void limiter_thaw_locked(cconc_limiter *l)
         atom_store_rel(&l->word, ((size_t)b->lack + (since << b->shift)) * LIM_UNIT +
                                      l->generation * LIM_GENERATION % LIM_UNIT);
     } else {
-        int64_t next_ns = LIM_IS_WIDE ? cconc__bucket_next(b) : 0;
+        int64_t next_ns = ATOM_IS_WIDE ? cconc__bucket_next(b) : 0;
         /* rlx: all that it says is in it */
         atom_store_rlx(&l->none_until, next_ns > b->latest_ns && next_ns > 0 ? (size_t)next_ns : 0);
     }

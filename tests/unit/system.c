@@ -162,7 +162,7 @@ int __wrap_pthread_condattr_getclock(const pthread_condattr_t *attr, clockid_t *
     if (atomic_load(&get_clock) == USUAL) {
         return __real_pthread_condattr_getclock(attr, clock);
     }
-    *clock = CLOCK_REALTIME;
+    *clock = CLOCK_PROCESS_CPUTIME_ID;
     return is_refused(&get_clock) ? EINVAL : 0;
 }
 
