@@ -5,9 +5,11 @@
 # Usage: ./tests/run.sh [--only LAYER] [--full]
 #
 # Layers    unit conformance stress examples lint install    the library as users get it (build/)
+#           sweep   unit and conformance of build/, with each allocation of each call failing
 #           asan    unit, conformance, stress with AddressSanitizer, UBSan, checks on (build/asan)
 #           tsan    the same with ThreadSanitizer (build/tsan)
 # --full    adds the examples to asan and tsan, and the layers
+#           sweep-all           sweep in build/asan, without leaving large programs out
 #           one-cpu             unit and stress of build/ pinned to one processor
 #           hogs                unit and stress of build/ beside two programs that only compute
 #           valgrind            unit and stress of build/ under memcheck, leaks included
@@ -24,8 +26,8 @@ usage() {
     exit "$1"
 }
 
-layers=(unit conformance stress examples lint install asan tsan)
-full_layers=(one-cpu hogs valgrind helgrind clang-14 clang-19 promela coverage)
+layers=(unit conformance stress examples lint install sweep asan tsan)
+full_layers=(sweep-all one-cpu hogs valgrind helgrind clang-14 clang-19 promela coverage)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -144,9 +146,10 @@ run_plain() {
     run_tests "$1" build "${2:-$1}" "${@:3}"
 }
 
+# run_asan LAYER "SUITES"
 run_asan() {
     if ! works cc -fsanitize=address,undefined; then
-        skip_layer asan "programs with AddressSanitizer do not build or start here"
+        skip_layer "$1" "programs with AddressSanitizer do not build or start here"
         return
     fi
     setup_arguments=("-Db_sanitize=address,undefined" -Db_lundef=false -Dchecked=true)
@@ -154,7 +157,23 @@ run_asan() {
     local common=halt_on_error=1:abort_on_error=1
     ASAN_OPTIONS=$common:allocator_may_return_null=1:detect_stack_use_after_return=1 \
         UBSAN_OPTIONS=$common:print_stacktrace=1 TREESUM_SLOWNESS=4 \
-        run_tests asan build/asan "$sanitized_suites"
+        run_tests "$1" build/asan "$2"
+}
+
+# run_sweep LAYER COMMAND...: the tests by COMMAND, and one more: no place of the library that asks
+# for memory or a thread was left out.
+run_sweep() {
+    local layer=$1 start
+    shift
+    rm -rf build/swept
+    mkdir -p build/swept
+    SWEEP=call SWEEP_DIR=$PWD/build/swept "$@"
+    start=$SECONDS
+    if python3 tests/sweep/sites.py src build/swept; then
+        add_row "$layer" 1 0 $((SECONDS - start)) "every place was failed"
+    else
+        add_row "$layer" 0 1 $((SECONDS - start)) "a place was never failed"
+    fi
 }
 
 # Kernels that randomise addresses by more bits than ThreadSanitizer expects need setarch -R.
@@ -247,7 +266,9 @@ run_coverage() {
 run_layer() {
     case $1 in
     coverage) run_coverage ;;
-    asan) run_asan ;;
+    asan) run_asan asan "$sanitized_suites" ;;
+    sweep) run_sweep sweep run_plain sweep ;;
+    sweep-all) run_sweep sweep-all run_asan sweep-all "unit conformance" ;;
     tsan) run_tsan ;;
     one-cpu) run_plain one-cpu "unit stress" taskset -c 0 ;;
     hogs) run_plain hogs "unit stress" bash tests/support/beside_hogs.sh ;;

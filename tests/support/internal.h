@@ -33,6 +33,15 @@ uint64_t support_thread_fault_end(void);
 uint64_t support_object_fault_end(void);
 void support_memory_start(void);
 
+/* The sweep of all tests: look at the environment; does this occasion fail; forget the call that
+ * this thread has left by a jump; begin and end the faults of one run of a test. */
+void support_sweep_start(void);
+bool support_sweep_fails_memory(void);
+bool support_sweep_fails_thread(void);
+void support_sweep_leave(void);
+void support_sweep_arm(void);
+void support_sweep_disarm(void);
+
 /* The number in the environment variable name, or fallback. */
 int64_t support_env_number(const char *name, int64_t fallback);
 

@@ -73,7 +73,8 @@ static void *support_alloc(size_t size, void *user)
     (void)user;
     cconc__lock_assert_none(); /* env-1: it may call the library */
     atomic_fetch_add(&alloc_count, 1);
-    if (support_fault_now(&alloc_fault) || size > BLOCK_MOST_BYTES) {
+    if (support_fault_now(&alloc_fault) || support_sweep_fails_memory() ||
+        size > BLOCK_MOST_BYTES) {
         return NULL;
     }
     union block *block = malloc(sizeof(*block) + size);
@@ -143,6 +144,7 @@ uint64_t support_alloc_count(void)
 
 void support_fail_alloc(uint64_t n, bool sticky)
 {
+    support_sweep_pause(true);
     support_fault_arm(&alloc_fault, n, sticky);
 }
 
@@ -180,12 +182,14 @@ int support_unit_setup(void **state)
     (void)state;
     (void)support_fail_end();
     blocks_at_setup = support_live_blocks();
+    support_sweep_arm();
     return 0;
 }
 
 int support_unit_teardown(void **state)
 {
     (void)state;
+    support_sweep_disarm();
     (void)support_fail_end();
     return shut_down_to(blocks_at_setup, "after the test") ? 0 : -1;
 }

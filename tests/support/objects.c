@@ -43,6 +43,7 @@ int __wrap_pthread_attr_init(pthread_attr_t *attr)
 
 void support_fail_object(uint64_t n, bool sticky)
 {
+    support_sweep_pause(true);
     support_fault_arm(&object_fault, n, sticky);
 }
 

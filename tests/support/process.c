@@ -44,6 +44,7 @@ int64_t support_env_number(const char *name, int64_t fallback)
 static void misuse_hook(const char *message, void *user)
 {
     (void)user;
+    support_sweep_leave();
     if (!misuse_armed) {
         fprintf(stderr, "cconc: %s\n", message);
         return;
@@ -87,6 +88,7 @@ void support_misuse_compare(const char *file, int line, const char *text)
 
 void support_start(int argc, char **argv, const struct support_child *children)
 {
+    support_sweep_start();
     support_memory_start();
     support_misuse_start();
     (void)self_get(); /* the main thread lives on, so its record is one of the static ones */

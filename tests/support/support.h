@@ -99,6 +99,60 @@ uint64_t support_sweep_thread(support_body_fn body, void *arg);
 /* The same for the n-th object of the system. */
 uint64_t support_sweep_object(support_body_fn body, void *arg);
 
+/* ---- the sweep of all tests ------------------------------------------------------------------
+ *
+ * With SWEEP=call in the environment each call that may run out of memory is first made with its
+ * first allocation failing, then with the second, and so on: once, and for good from there on;
+ * starts of threads likewise. With SWEEP=test each test is run with the n-th allocation of the
+ * whole process failing, n = 1, 2, ...; then with the n-th start of a thread. In both, a call that
+ * is told ENOMEM because of that is made again, until it is done. So the test must pass: whatever
+ * fails has changed nothing, and what does not fail has done without. SWEEP_DIR is a folder that
+ * gets a file for each program, with the places that were failed (tests/sweep/sites.py). */
+
+struct support_fault_plan {
+    uint64_t at; /* the occasion that fails; 0 = none */
+    uint64_t seen;
+    uint64_t hits;
+    bool sticky; /* so do all later ones */
+};
+
+/* One call that is made again and again; zero but for name, out and size. */
+struct support_swept {
+    const char *name;
+    const void *out; /* NULL or where size bytes of output are */
+    size_t size;
+    unsigned char kept[16];
+    uint64_t memory_at;
+    uint64_t thread_at;
+    uint64_t before; /* faults so far */
+    unsigned tries;
+    bool sticky;
+    bool first; /* what sticky is at the first of both tries with one n */
+    struct support_fault_plan outer_memory;
+    struct support_fault_plan outer_threads;
+};
+
+/* Prepare the first try. Returns false if there is no sweep: call once. */
+bool support_swept_begin(struct support_swept *call);
+
+/* Judge a try that gave err. Returns true if the call is to be made again. */
+bool support_swept_again(struct support_swept *call, int err);
+
+/* Has something failed during the last try? */
+bool support_swept_failed(const struct support_swept *call);
+
+/* There is no other try, whatever the last one gave. */
+void support_swept_end(struct support_swept *call);
+
+/* No fault of the sweep from here to the end of the test, or of the same call with false: for what
+ * is other without memory, as it may be, and for counts of what was tried. */
+void support_sweep_pause(bool on);
+
+struct CMUnitTest;
+
+/* Run tests once, or for SWEEP=test again and again. Returns how many failed. */
+int support_run_tests(const struct CMUnitTest *tests, size_t count);
+
 /* ---- threads -------------------------------------------------------------------------------- */
 
 /* index counts the threads of one start from 0. */

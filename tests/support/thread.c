@@ -62,18 +62,23 @@ int __wrap_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(
         until(!condition || condition());
         return EAGAIN;
     }
+    if (support_sweep_fails_thread()) {
+        return EAGAIN;
+    }
     atomic_fetch_add(&thread_count, 1);
     return __real_pthread_create(out_id, attr, fn, arg);
 }
 
 void support_fail_thread(uint64_t n, bool sticky)
 {
+    support_sweep_pause(true);
     atomic_store(&thread_fault_condition, NULL);
     support_fault_arm(&thread_fault, n, sticky);
 }
 
 void support_fail_thread_once(bool (*condition)(void))
 {
+    support_sweep_pause(true);
     atomic_store(&thread_fault_condition, condition);
     support_fault_arm(&thread_fault, 1, true);
 }

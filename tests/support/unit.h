@@ -23,6 +23,6 @@
 /* A test after which the library, shut down, must hold no more memory than before. */
 #define UNIT_TEST(fn) cmocka_unit_test_setup_teardown(fn, support_unit_setup, support_unit_teardown)
 
-#define UNIT_RUN(tests) cmocka_run_group_tests((tests), NULL, NULL)
+#define UNIT_RUN(tests) support_run_tests((tests), sizeof(tests) / sizeof((tests)[0]))
 
 #endif

@@ -115,7 +115,9 @@ static inline cconc_pool *pool_make_hooked(struct hooks *hooks, int workers, int
                             .on_stop = hook_stop, .on_drop = hook_drop, .on_error = hook_error};
     cconc_pool *pool = NULL;
     memset(hooks, 0, sizeof(*hooks));
+    support_sweep_pause(true); /* a pool that cannot be made has started some workers */
     SUPPORT_CHECK(cconc_pool_new(NULL, &opts, &pool) == 0);
+    support_sweep_pause(false);
     return pool;
 }
 
