@@ -25,7 +25,6 @@
 #include "plat/cpu.h"
 
 enum {
-    SPIN_SHORT = 100,         /* most pauses of the short phase */
     SPIN_SHORT_LEAST = 4,     /* fewest */
     SPIN_CREDIT = 8,          /* failures in a row until the long phase is left out */
     SPIN_RETRY = 16,          /* of the waits without credit, one tries again */
@@ -58,10 +57,10 @@ void cconc__spin_begin(spinner *s, self *me)
     }
     if (me->yields >= SPIN_RESTING) {
         me->yields = 0;
-        me->pauses = SPIN_SHORT;
+        me->pauses = PLAT_CPU_PAUSES;
         return;
     }
-    s->most = me->pauses < SPIN_SHORT ? me->pauses : SPIN_SHORT;
+    s->most = me->pauses < PLAT_CPU_PAUSES ? me->pauses : PLAT_CPU_PAUSES;
     s->has_long = true;
     if (me->spins >= SPIN_CREDIT) {
         me->spins++;
@@ -107,7 +106,7 @@ static void spin_learn_yield(spinner *s, bool found)
             me->yields++;
             me->pauses = s->most / 2 > SPIN_SHORT_LEAST ? s->most / 2 : SPIN_SHORT_LEAST;
         } else {
-            me->pauses = s->most < SPIN_SHORT / 2 ? s->most * 2 : SPIN_SHORT;
+            me->pauses = s->most < PLAT_CPU_PAUSES / 2 ? s->most * 2 : PLAT_CPU_PAUSES;
         }
     }
 }
@@ -117,7 +116,7 @@ void cconc__spin_end(spinner *s, bool found)
     if (s->until_ns != 0) {
         spin_learn_yield(s, found);
     } else if (found && s->rounds > 0) { /* pauses help */
-        s->me->pauses = s->most < SPIN_SHORT / 2 ? s->most * 2 : SPIN_SHORT;
+        s->me->pauses = s->most < PLAT_CPU_PAUSES / 2 ? s->most * 2 : PLAT_CPU_PAUSES;
         s->me->yields = 0;
     }
 }
@@ -140,7 +139,7 @@ void cconc__spin_learn(int64_t took_ns)
 void cconc__spin_moment(uint32_t *rounds)
 {
     (*rounds)++;
-    if (*rounds < SPIN_SHORT && cconc__spin_cpus() > 1) {
+    if (*rounds < PLAT_CPU_PAUSES && cconc__spin_cpus() > 1) {
         plat_cpu_relax();
     } else {
         plat_cpu_yield();

@@ -7,6 +7,9 @@
 #include <sched.h>
 #include <stdint.h>
 
+/* How often a spin loop pauses at most before it gives the processor away. */
+#define PLAT_CPU_PAUSES 100
+
 /* Give the number of CPUs in the calling thread's affinity mask, at least 1. */
 uint32_t cconc__cpu_count(void);
 

@@ -1,0 +1,58 @@
+/* snapshot.c - the library's variables as they were before its first call.
+ * SPDX-License-Identifier: MIT
+ *
+ * The library is a shared object: all it keeps between two calls, but for what it allocates, lies
+ * in its writable segment. Each execution begins with a copy of that.
+ */
+#include "engine.h"
+
+#include "seam/lib.h"
+
+#include <link.h>
+#include <stdlib.h>
+
+static char *begin;
+static size_t size;
+static char *copy;
+
+static int look(struct dl_phdr_info *info, size_t info_size, void *arg)
+{
+    uintptr_t inside = (uintptr_t)arg;
+    uintptr_t from = 0;
+    uintptr_t to = 0;
+    uintptr_t relro = 0;
+    bool is_it = false;
+    (void)info_size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t at = info->dlpi_addr + p->p_vaddr;
+        is_it |= p->p_type == PT_LOAD && inside >= at && inside < at + p->p_memsz;
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_W)) {
+            from = at;
+            to = at + p->p_memsz;
+        } else if (p->p_type == PT_GNU_RELRO) {
+            relro = (at + p->p_memsz + 4095) & ~(uintptr_t)4095;
+        }
+    }
+    if (is_it) {
+        begin = (char *)(relro > from ? relro : from);
+        size = to - (uintptr_t)begin;
+    }
+    return is_it;
+}
+
+void snapshot_take(void)
+{
+    (void)dl_iterate_phdr(look, (void *)(uintptr_t)&model_lib_tls);
+    copy = malloc(size);
+    model.lib_tls = model_lib_tls(&model.lib_tls_bytes);
+    if (!begin || !copy || model.lib_tls_bytes > TLS_BYTES) {
+        abort();
+    }
+    memcpy(copy, begin, size);
+}
+
+void snapshot_restore(void)
+{
+    memcpy(begin, copy, size);
+}
