@@ -351,7 +351,7 @@ bool dpor_has_changed(const fiber *f)
 /* The current step makes a thread, which begins after it. */
 void dpor_inherit(fiber *made)
 {
-    if (model.current && current_step != NO_STEP) {
+    if (strategy_now == &strategy_all && model.current && current_step != NO_STEP) {
         made->clock[path[current_step].chosen] = current_step;
     }
 }
