@@ -22,4 +22,4 @@ char *model_lib_tls(size_t *out_size)
 #define cconc__parker_until low__parker_until
 #define cconc__parker_call low__parker_call
 #define cconc__parker_ring low__parker_ring
-#include "../../../../src/plat/parker.c"
+#include "plat/parker.c"
