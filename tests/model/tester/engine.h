@@ -125,6 +125,7 @@ typedef struct engine {
     bool     is_impure;    /* something happened that the reduction does not see */
     bool     is_forked;
     bool     is_tracing;
+    bool     has_raced;    /* ThreadSanitizer has seen a race */
     bool     is_redundant; /* the search has seen this interleaving in another order */
     uint32_t steps;
     uint32_t max_steps;
@@ -154,7 +155,8 @@ void fiber_prepare(fiber *f, void (*run)(void *arg), void *arg);
 void fiber_switch(fiber *to);       /* from the current one */
 void fiber_enter(fiber *first);     /* from the runner; returns when fiber_leave() is called */
 _Noreturn void fiber_leave(void);   /* to the runner, never to come back */
-void fibers_between(void);          /* the race mode: order what comes after what was */
+void fibers_begin(void);            /* the race mode: executions come one after the other */
+void fibers_between(void);
 bool fiber_owns(const fiber *f, const volatile void *address);
 
 /* sched.c */
@@ -184,6 +186,10 @@ void thread_torn(void);
 /* snapshot.c */
 void snapshot_take(void);
 void snapshot_restore(void);
+
+/* The tester's own, which sanitizers do not see. */
+void raw_copy(void *to, const void *from, size_t bytes);
+void raw_fill(void *to, unsigned char value, size_t bytes);
 
 /* calls.c */
 void calls_check_held(const char *what);
@@ -239,6 +245,7 @@ bool dpor_has_changed(const fiber *f);       /* something that it looks at befor
 
 /* order.c: who has seen what; for the race mode and the store-history mode. */
 void order_reset(void);
+void order_refresh(void); /* the current thread has waited: it sees what is newest now */
 void order_before(const volatile void *object, size_t size); /* an atomic operation */
 void order_join(fiber *to, const fiber *from); /* at the making, and at the join */
 void order_acquire(const volatile void *object);

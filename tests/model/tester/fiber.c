@@ -13,7 +13,6 @@
 #if defined(MODEL_TSAN)
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
-void  __tsan_destroy_fiber(void *fiber);
 void  __tsan_switch_to_fiber(void *fiber, unsigned flags);
 void  __tsan_acquire(void *address);
 void  __tsan_release(void *address);
@@ -178,6 +177,9 @@ static void fiber_main(void)
         leaving_to = NULL;
     }
 #endif
+#if defined(MODEL_TSAN)
+    __tsan_acquire(&between_executions);
+#endif
     order_begin(f);
     step_first(f);
     f->run(f->arg);
@@ -194,10 +196,9 @@ void fiber_prepare(fiber *f, void (*run)(void *arg), void *arg)
 #endif
     f->sp = stack_begin(f->stack + STACK_BYTES - 64, fiber_main);
 #if defined(MODEL_TSAN)
-    if (f->tsan) {
-        __tsan_destroy_fiber(f->tsan);
+    if (!f->tsan) { /* used again in each execution, see fibers_between() */
+        f->tsan = __tsan_create_fiber(0);
     }
-    f->tsan = __tsan_create_fiber(0);
 #endif
 }
 
@@ -218,8 +219,8 @@ static void fiber_start_switch(fiber *from, fiber *to)
 void fiber_switch(fiber *to)
 {
     fiber *from = model.current;
-    memcpy(from->tls, model.lib_tls, model.lib_tls_bytes);
-    memcpy(model.lib_tls, to->tls, model.lib_tls_bytes);
+    raw_copy(from->tls, model.lib_tls, model.lib_tls_bytes);
+    raw_copy(model.lib_tls, to->tls, model.lib_tls_bytes);
     from->saved_errno = errno;
     errno = to->saved_errno;
     model.current = to;
@@ -230,7 +231,7 @@ void fiber_switch(fiber *to)
 
 void fiber_enter(fiber *first)
 {
-    memcpy(model.lib_tls, first->tls, model.lib_tls_bytes);
+    raw_copy(model.lib_tls, first->tls, model.lib_tls_bytes);
     model.current = first;
     leaving_to = first;
     fiber_start_switch(NULL, first);
@@ -253,6 +254,13 @@ _Noreturn void fiber_leave(void)
     abort();
 }
 
+void fibers_begin(void)
+{
+#if defined(MODEL_TSAN)
+    __tsan_release(&between_executions);
+#endif
+}
+
 void fibers_between(void)
 {
 #if defined(MODEL_TSAN)
@@ -262,7 +270,6 @@ void fibers_between(void)
     }
     __tsan_switch_to_fiber(runner_tsan, TSAN_NO_SYNC);
     __tsan_acquire(&between_executions);
-    __tsan_release(&between_executions);
 #endif
 }
 

@@ -69,7 +69,7 @@ void memory_init(void)
 
 void memory_reset(void)
 {
-    memset(granules, GRANULE_NONE, used / GRANULE + 1);
+    raw_fill(granules, GRANULE_NONE, used / GRANULE + 1);
     __asan_poison_memory_region(arena, used);
     used = 0;
     block_count = 0;
@@ -92,8 +92,8 @@ static void *block_new(size_t size, bool is_scenarios, const void *site)
     used += rounded + 64;
     __asan_unpoison_memory_region(b->at, size);
     memset(b->at, 0, size);
-    memset(granules + (size_t)(b->at - arena) / GRANULE, GRANULE_LIVE,
-           (size + GRANULE - 1) / GRANULE);
+    raw_fill(granules + (size_t)(b->at - arena) / GRANULE, GRANULE_LIVE,
+             (size + GRANULE - 1) / GRANULE);
     return b->at;
 }
 
@@ -119,8 +119,8 @@ static void block_gone(void *memory)
     }
     b->is_gone = true;
     memset(b->at, GONE, b->size);
-    memset(granules + (size_t)(b->at - arena) / GRANULE, GRANULE_GONE,
-           (b->size + GRANULE - 1) / GRANULE);
+    raw_fill(granules + (size_t)(b->at - arena) / GRANULE, GRANULE_GONE,
+             (b->size + GRANULE - 1) / GRANULE);
     __asan_poison_memory_region(b->at, b->size);
 }
 

@@ -14,6 +14,21 @@
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 
+/* ThreadSanitizer tells of a race here; its own words are on standard error. */
+const char *__tsan_default_options(void);
+void __tsan_on_report(void *report);
+
+const char *__tsan_default_options(void)
+{
+    return "halt_on_error=0:exitcode=0:report_thread_leaks=0:report_signal_unsafe=0";
+}
+
+void __tsan_on_report(void *report)
+{
+    (void)report;
+    model.has_raced = true;
+}
+
 void order_acquire(const volatile void *object)
 {
     __tsan_acquire((void *)(uintptr_t)object);
@@ -80,6 +95,10 @@ void order_before(const volatile void *object, size_t size)
     (void)object;
     (void)size;
 }
+
+void order_refresh(void)
+{
+}
 #else
 
 enum { STORES = 8, PLACES = 4096 };
@@ -90,6 +109,7 @@ typedef struct store {
     uint64_t value;
     uint32_t by;
     uint32_t at;       /* how far its thread had come */
+    uint32_t number;   /* among all stores */
     moment   released; /* what it carries to who acquires */
 } store;
 
@@ -106,10 +126,19 @@ typedef struct place {
 static place places[PLACES];
 static moment seen_by[MAX_FIBERS];
 static uint32_t execution;
+static uint32_t numbers;
+static uint32_t fresh[MAX_FIBERS]; /* each thread has seen all stores up to this number */
+
+void order_refresh(void)
+{
+    fresh[model.current->id] = numbers;
+}
 
 void order_reset(void)
 {
     execution++;
+    numbers = 0;
+    memset(fresh, 0, sizeof(fresh));
     memset(seen_by, 0, sizeof(seen_by));
 }
 
@@ -192,7 +221,7 @@ static uint32_t visible(const place *p, const fiber *f, int order)
     }
     while (n < STORES && n < p->count && p->count - n >= oldest && p->count - n > 0) {
         const store *newer = &p->stores[(p->count - n) % STORES];
-        if (p->count - n < oldest || seen_by[f->id][newer->by] >= newer->at) {
+        if (seen_by[f->id][newer->by] >= newer->at || newer->number <= fresh[f->id]) {
             break; /* this one, at least, has happened before */
         }
         n++;
@@ -255,6 +284,7 @@ void model_weak_left(const volatile void *object, size_t size, model_access acce
     last = &p->stores[p->count % STORES];
     *last = (store){.value = memory_value(object, size), .by = (uint32_t)f->id};
     last->at = seen_by[f->id][f->id];
+    last->number = ++numbers;
     memcpy(last->released, carried, sizeof(carried));
     p->count++;
     p->seen[f->id] = p->count;

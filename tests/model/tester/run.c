@@ -2,11 +2,12 @@
  * of it.
  * SPDX-License-Identifier: MIT
  *
- * Usage: model [--full] [--seconds N] [--jobs N] [--first] [--list] [PATTERN...]
+ * Usage: model [--full] [--seconds N] [--jobs N] [--first] [--exact] [--list] [PATTERN...]
  *
  * Each scenario has a fixed part: all interleavings where it says so, all with 0, 1, 2... up to
  * three preemptions, and some of each random strategy. What is left of the time goes to random
- * ones. --first: stop at the first failure, and have no time left over: for mutants.
+ * ones. --first: stop at the first failure, and have no time left over: for mutants. --exact: the
+ * patterns are whole names, and each must be there.
  * MODEL_REPLAY=name:choices runs one interleaving again. The last line is
  *     model: scenarios=N exhaustive=N bound3=N interleavings=N failed=N
  */
@@ -49,6 +50,7 @@ static uint32_t scenario_count;
 static shared *all;
 static bool is_full;
 static bool is_first_enough;
+static bool is_exact;
 static int64_t end_ms;
 static char signal_stack[64 * 1024];
 
@@ -408,7 +410,7 @@ static void without_randomisation(char **argv)
 static bool is_chosen(const model_scenario *s, char *const *patterns)
 {
     for (int i = 0; patterns[i]; i++) {
-        if (strstr(s->name, patterns[i])) {
+        if (is_exact ? strcmp(s->name, patterns[i]) == 0 : strstr(s->name, patterns[i]) != NULL) {
             return true;
         }
     }
@@ -428,6 +430,7 @@ int main(int argc, char **argv)
         is_full |= strcmp(argv[at], "--full") == 0;
         is_list |= strcmp(argv[at], "--list") == 0;
         is_first_enough |= strcmp(argv[at], "--first") == 0;
+        is_exact |= strcmp(argv[at], "--exact") == 0;
         if (strcmp(argv[at], "--seconds") == 0 && at + 1 < argc) {
             seconds = atoll(argv[++at]);
         } else if (strcmp(argv[at], "--jobs") == 0 && at + 1 < argc) {
@@ -446,7 +449,7 @@ int main(int argc, char **argv)
     if (is_list) {
         return 0;
     }
-    if (scenario_count == 0) {
+    if (scenario_count == 0 || (is_exact && scenario_count != (uint32_t)(argc - at))) {
         fprintf(stderr, "model: no scenario has such a name\n");
         return 2;
     }

@@ -297,6 +297,9 @@ void step_point(const op *next)
     if (model.is_quiet) {
         return;
     }
+    if (model.has_raced) {
+        model_fail(MODEL_RACE, "ThreadSanitizer has reported a race");
+    }
     if (invariant_count > 0 && !model.is_epilogue) {
         ask(invariants, invariant_count, "an invariant");
     }
@@ -337,7 +340,7 @@ fiber *fiber_new(void (*run)(void *arg), void *arg, const char *name)
     f->tsan = tsan;
     f->id = model.fiber_count;
     f->next = (op){.kind = OP_START, .object = f, .deadline_ns = INT64_MAX};
-    (void)snprintf(f->name, sizeof(f->name), "%s", name);
+    raw_copy(f->name, name, strnlen(name, sizeof(f->name) - 1));
     if (model.current) {
         memcpy(f->clock, model.current->clock, sizeof(f->clock));
         dpor_inherit(f);
@@ -413,6 +416,7 @@ bool run_execution(const model_scenario *scenario)
     model.is_quiet = false;
     model.is_epilogue = false;
     model.is_forked = false;
+    model.has_raced = false;
     model.is_redundant = false;
     model.steps = 0;
     model.max_steps = scenario->max_steps ? scenario->max_steps : 2000;
@@ -434,6 +438,7 @@ bool run_execution(const model_scenario *scenario)
     order_reset();
     strategy_begin();
     system_choose();
+    fibers_begin();
     fiber_enter(fiber_new(execution_body, (void *)(uintptr_t)scenario, "main"));
     fibers_between();
     if (model.is_redundant) {

@@ -49,10 +49,41 @@ void snapshot_take(void)
     if (!begin || !copy || model.lib_tls_bytes > TLS_BYTES) {
         abort();
     }
-    memcpy(copy, begin, size);
+    raw_copy(copy, begin, size);
 }
 
 void snapshot_restore(void)
 {
-    memcpy(begin, copy, size);
+    raw_copy(begin, copy, size);
 }
+
+#if defined(MODEL_TSAN) || defined(__SANITIZE_ADDRESS__)
+__attribute__((no_sanitize("address"))) void raw_copy(void *to, const void *from, size_t bytes)
+{
+    volatile uint64_t *words = to;
+    size_t count = bytes / sizeof(*words);
+    for (size_t i = 0; i < count; i++) {
+        words[i] = ((const volatile uint64_t *)from)[i];
+    }
+    for (size_t i = count * sizeof(*words); i < bytes; i++) {
+        ((volatile char *)to)[i] = ((const volatile char *)from)[i];
+    }
+}
+
+void raw_fill(void *to, unsigned char value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        ((volatile unsigned char *)to)[i] = value;
+    }
+}
+#else
+void raw_copy(void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
+void raw_fill(void *to, unsigned char value, size_t bytes)
+{
+    memset(to, value, bytes);
+}
+#endif

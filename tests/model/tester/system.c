@@ -225,6 +225,7 @@ void model_yield(void)
     }
     o.kind = OP_YIELD;
     o.site = __builtin_return_address(0);
+    order_refresh();
     model.current->has_yielded = strategy_now != &strategy_all;
     step_point(&o);
 }
