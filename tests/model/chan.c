@@ -4,7 +4,7 @@
  * Risk     A wake-up that is lost, an element that is lost or comes twice, memory of a waiter that
  *          is touched after its call has returned.
  * Method   Scenarios of the deterministic tester, two to four threads each.
- * Catches  Wakes that are dropped or come before the look at the queue; claims that are not checked.
+ * Catches  Wakes that are dropped, or come before the look at the queue; claims nobody checks.
  */
 #include "model.h"
 

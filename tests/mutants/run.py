@@ -96,7 +96,8 @@ def build_library(mutant, build, folder):
         if not build.sources.get(output, set()) & changed.keys():
             continue
         made = os.path.join(folder, os.path.basename(output))
-        command = command.replace(f"-o {output}", f"-o {made}").replace("-Isrc ", include + "-Isrc ")
+        command = command.replace(f"-o {output}", f"-o {made}")
+        command = command.replace("-Isrc ", include + "-Isrc ")
         source = command.rpartition(" -c ")[2].strip()
         real = os.path.realpath(os.path.join(build.folder, source))
         if real in changed:
