@@ -56,12 +56,13 @@ void model_end(uint32_t id, int code, int64_t value)
 
 static bool was_tried(uint32_t left, const void *state, size_t bytes)
 {
-    uint64_t hash = UINT64_C(14695981039346656037) ^ left;
+    const uint64_t prime = UINT64_C(1099511628211);
+    uint64_t hash = (UINT64_C(14695981039346656037) ^ left) * prime;
     size_t slot;
     for (size_t i = 0; i < bytes; i++) {
-        hash = (hash ^ ((const unsigned char *)state)[i]) * UINT64_C(1099511628211);
+        hash = (hash ^ ((const unsigned char *)state)[i]) * prime;
     }
-    hash |= 1;
+    hash += hash == 0;
     slot = (hash * UINT64_C(0x9E3779B97F4A7C15)) >> 52;
     for (size_t i = 0; i < MEMORY; i++) {
         uint64_t *at = &tried[(slot + i) % MEMORY];
