@@ -34,6 +34,7 @@ typedef struct decision {
     uint32_t done;        /* tried */
     touched  did;         /* what the chosen step touched, in this execution */
     touched  would;       /* and in all with other choices of data inside of it */
+    bool     is_last;     /* the chosen step waited until nobody else could go on */
     bool     is_timed;    /* the chosen step was a wait that time could have ended */
     uint8_t  sleeping;
     sleeper  sleepers[MAX_FIBERS]; /* at this state: before it, and of what was tried here */
@@ -218,6 +219,11 @@ static void clock_make(int32_t t)
             join(clock, o->last_read[j]);
         }
     }
+    for (int i = 0; path[t].is_last && i < model.fiber_count; i++) {
+        for (int k = 0; k < MAX_FIBERS; k++) {
+            clock[k] = clock_of(i)[k] > clock[k] ? clock_of(i)[k] : clock[k];
+        }
+    }
     clock[path[t].chosen] = t;
 }
 
@@ -286,6 +292,7 @@ void dpor_step_begin(const op *done)
     }
     if (current_step >= 0) {
         path[current_step].did.count = 0;
+        path[current_step].is_last = done->kind == OP_SETTLE;
         path[current_step].is_timed = done->deadline_ns != INT64_MAX && done->kind != OP_TIME;
     }
     if (done->kind == OP_YIELD) {

@@ -48,6 +48,7 @@ typedef enum op_kind {
     OP_UNTIL,
     OP_WORD,
     OP_AWAIT,
+    OP_SETTLE,
     OP_FD,
     OP_FD_AWAIT,
     OP_TIME,
@@ -121,7 +122,7 @@ typedef struct engine {
     uint32_t faults;       /* those that may be chosen still */
     uint32_t had_faults;
     bool     is_quiet;     /* operations are no decision points: a predicate is asked */
-    bool     is_epilogue;  /* the scenario is over: nothing is chosen any more */
+    bool     is_epilogue;  /* the race is over: nothing is chosen any more */
     bool     is_impure;    /* something happened that the reduction does not see */
     bool     is_forked;
     bool     is_tracing;

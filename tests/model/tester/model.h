@@ -126,6 +126,13 @@ void model_until(bool (*is_true)(void *arg), void *arg);
 /* The same until so many threads are parked in the library, its own included. */
 void model_until_parked(uint32_t threads);
 
+/* Wait until no other thread can go on, but by time: what comes next meets all others where they
+ * wait. Unlike the two above it is for exhaustive scenarios, too. */
+void model_settle(void);
+
+/* The race is over: settle, then have all that comes in one order, which is not searched. */
+void model_rest(void);
+
 /* Ask is_true(arg) after each step, or whenever nobody can run; false fails the execution. */
 void model_invariant(bool (*is_true)(void *arg), void *arg);
 void model_at_quiescence(bool (*is_true)(void *arg), void *arg);

@@ -73,6 +73,18 @@ static bool until_is_true(const op *o)
     return is_true;
 }
 
+/* Nobody but f, and others that settle, can go on. */
+static bool others_wait(const fiber *f)
+{
+    bool wait = true;
+    for (int i = 0; i < model.fiber_count && wait; i++) {
+        const fiber *other = &model.fibers[i];
+        wait = other == f || other->is_over || other->next.kind == OP_SETTLE ||
+               !op_is_enabled(other);
+    }
+    return wait;
+}
+
 bool op_is_enabled(const fiber *f)
 {
     const op *o = &f->next;
@@ -89,6 +101,8 @@ bool op_is_enabled(const fiber *f)
         return ((const fiber *)(uintptr_t)o->object)->is_over;
     case OP_AWAIT:
         return *(const volatile uint32_t *)o->object >= o->value;
+    case OP_SETTLE:
+        return others_wait(f);
     case OP_YIELD:
         return strategy_now != &strategy_all || model.is_epilogue || dpor_has_changed(f);
     case OP_FD_AWAIT:
@@ -170,7 +184,7 @@ static void nobody_runs(void)
     char text[300] = "";
     int64_t to_ns = next_time();
     bool has_yielded = false;
-    if (strategy_now == &strategy_all && dpor_give_up_polling()) {
+    if (strategy_now == &strategy_all && !model.is_epilogue && dpor_give_up_polling()) {
         return;
     }
     for (int i = 0; i < model.fiber_count; i++) {

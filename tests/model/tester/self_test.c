@@ -87,3 +87,30 @@ MODEL_SCENARIO(self_lock_order_all, .finds = MODEL_DEADLOCK, .exhaustive = true)
     model_spawn(locks_ba, s);
     model_join_all();
 }
+
+/* The races before the rest are searched, whoever has the last step. */
+MODEL_SCENARIO(self_rest_all, .finds = MODEL_WRONG, .exhaustive = true)
+{
+    shared *s = shared_new();
+    model_spawn(increments, s);
+    increments(s);
+    model_rest();
+    MODEL_EQ(atom_load_rlx(&s->x), 2);
+}
+
+static void sleeps(void *arg)
+{
+    shared *s = arg;
+    s->plain = cconc__parker_park(&s->parker, MODEL_START + 1000) ? 1 : 2;
+}
+
+/* Time may pass before all have settled, too. */
+MODEL_SCENARIO(self_settle_all, .finds = MODEL_WRONG, .exhaustive = true)
+{
+    shared *s = shared_new();
+    model_spawn(sleeps, s);
+    model_settle();
+    MODEL_EQ(s->plain, 0);
+    (void)cconc__parker_unpark(&s->parker);
+    model_join_all();
+}

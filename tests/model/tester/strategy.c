@@ -225,6 +225,9 @@ static uint32_t pct_pick(choice_kind kind, uint32_t n, const uint8_t *ids, bool 
     for (uint32_t i = 1; i < n; i++) {
         best = priorities[ids[i]] > priorities[ids[best]] ? i : best;
     }
+    if (ids[best] == CLOCK) {
+        priorities[CLOCK] /= 2; /* or one whom only time wakes would keep all others out */
+    }
     return best;
 }
 

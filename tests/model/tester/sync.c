@@ -350,6 +350,21 @@ void model_until(bool (*is_true)(void *arg), void *arg)
     step_point(&o);
 }
 
+void model_settle(void)
+{
+    op o = no_wait;
+    o.kind = OP_SETTLE;
+    o.site = __builtin_return_address(0);
+    step_point(&o);
+    step_touch(&model.now_ns, TOUCH_READ); /* time could have woken somebody before */
+}
+
+void model_rest(void)
+{
+    model_settle();
+    model.is_epilogue = true;
+}
+
 static bool are_parked(void *arg)
 {
     uint32_t parked = 0;
