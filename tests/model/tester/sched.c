@@ -284,8 +284,8 @@ static fiber *pick(void)
 static void step_taken(fiber *f)
 {
     model.idle_rounds = f->next.kind == OP_YIELD ? model.idle_rounds : 0;
-    for (int i = 0; i < model.fiber_count; i++) {
-        model.fibers[i].has_yielded &= i == f->id;
+    for (int i = 0; f->next.writes && i < model.fiber_count; i++) {
+        model.fibers[i].has_yielded &= i == f->id; /* two that only look do not hold up a third */
     }
     step_begin(f->id, &f->next);
     step_touch(f->next.object, f->next.writes ? TOUCH_WRITE : TOUCH_READ);
