@@ -85,6 +85,11 @@ static int goal_of(const char *label)
     model_fail(MODEL_WRONG, "%s is none of the scenario's goals", label);
 }
 
+void model_outcome(uint64_t part)
+{
+    model.outcome = (model.outcome ^ part) * UINT64_C(1099511628211);
+}
+
 void model_cover(const char *label)
 {
     model.goals |= UINT64_C(1) << goal_of(label);

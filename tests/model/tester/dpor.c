@@ -78,9 +78,6 @@ static void all_begin(void)
     execution++;
     for (int i = 0; i < MAX_FIBERS; i++) {
         clock_of_time[i] = NO_STEP;
-        for (int j = 0; j < MAX_FIBERS; j++) {
-            model.fibers[i].clock[j] = NO_STEP;
-        }
     }
 }
 

@@ -35,6 +35,7 @@ typedef enum op_kind {
     OP_START,
     OP_ATOMIC,
     OP_LOCK,
+    OP_WAIT,
     OP_COND_WAKE,
     OP_SIGNAL,
     OP_PARK,
@@ -121,6 +122,7 @@ typedef struct engine {
     fiber   *current;
     uint32_t faults;       /* those that may be chosen still */
     uint32_t had_faults;
+    uint32_t odd_events;   /* spurious wake-ups and weak swaps that failed */
     bool     is_quiet;     /* operations are no decision points: a predicate is asked */
     bool     is_epilogue;  /* the race is over: nothing is chosen any more */
     bool     is_impure;    /* something happened that the reduction does not see */
@@ -138,6 +140,7 @@ typedef struct engine {
     bool     is_low;
     uint32_t checks;       /* MODEL_CHECKs so far */
     uint64_t goals;        /* reached in this execution */
+    uint64_t outcome;      /* the hash of its outcome */
     model_failure failure;
     model_failure expected;
     model_failure tolerated;
@@ -176,6 +179,7 @@ void memory_init(void);
 void memory_reset(void);
 void memory_check_live(const volatile void *address, const char *what);
 void memory_check_end(void);
+void memory_note_mutex(const void *mutex, bool is_live); /* or condition variable */
 size_t memory_live(void);
 
 /* system.c */

@@ -29,6 +29,7 @@ enum {
     ARENA_BYTES = 64 * 1024 * 1024,
     GRANULE = 16,
     MAX_BLOCKS = 65536,
+    MAX_MUTEXES = 4096,
     GONE = 0xDD, /* what a block is filled with when it goes */
 };
 
@@ -48,6 +49,8 @@ static unsigned char *granules; /* one for each 16 bytes of the arena */
 static block *blocks;
 static uint32_t block_count;
 static size_t live; /* blocks of the library's */
+static const char *mutexes[MAX_MUTEXES]; /* live ones in blocks, condition variables, too */
+static uint32_t mutex_count;
 
 static void *reserve(size_t bytes)
 {
@@ -73,6 +76,7 @@ void memory_reset(void)
     __asan_poison_memory_region(arena, used);
     used = 0;
     block_count = 0;
+    mutex_count = 0;
     live = 0;
 }
 
@@ -108,6 +112,32 @@ static block *block_of(const volatile void *address)
     return NULL;
 }
 
+void memory_note_mutex(const void *mutex, bool is_live)
+{
+    const char *at = mutex;
+    uint32_t i = 0;
+    if (at < arena || at >= arena + ARENA_BYTES) {
+        return;
+    }
+    while (i < mutex_count && mutexes[i] != at) {
+        i++;
+    }
+    if (is_live && i == mutex_count && mutex_count < MAX_MUTEXES) {
+        mutexes[mutex_count++] = at;
+    } else if (!is_live && i < mutex_count) {
+        mutexes[i] = mutexes[--mutex_count];
+    }
+}
+
+static void mutexes_must_be_gone(const block *b)
+{
+    for (uint32_t i = 0; i < mutex_count; i++) {
+        if (mutexes[i] >= b->at && mutexes[i] < b->at + b->size) {
+            model_fail(MODEL_LEAK, "memory goes in which a mutex or a condition variable lives");
+        }
+    }
+}
+
 static void block_gone(void *memory)
 {
     block *b = block_of(memory);
@@ -117,6 +147,7 @@ static void block_gone(void *memory)
     if (b->is_gone) {
         model_fail(MODEL_USE_AFTER, "memory is given back twice, %zu bytes", b->size);
     }
+    mutexes_must_be_gone(b);
     b->is_gone = true;
     memset(b->at, GONE, b->size);
     raw_fill(granules + (size_t)(b->at - arena) / GRANULE, GRANULE_GONE,

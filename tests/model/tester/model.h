@@ -70,14 +70,17 @@ typedef struct model_scenario {
     uint32_t faults;       /* MODEL_SPURIOUS | ... */
     uint32_t cpus;         /* 0 = 1: nobody spins; MODEL_ANY_CPUS = a choice of 1, 2 and 8 */
     bool low;              /* with the real parker on mutex and condition variable */
-    bool weak;             /* a scenario of the store-history mode */
     const char *covers;    /* ids of bugs in other libraries, or NULL */
     const char *goals;     /* labels of model_cover() that must be reached, one space between */
     model_failure finds;   /* a self-test: this failure must be found, with finds_bound or less */
     int finds_bound;       /* preemptions that it takes; fewer must not find it */
+    bool same_outcomes;    /* a self-test: both searches must see the same model_outcome()s */
+    uint32_t only;         /* a self-test: in these builds; 0 = all */
 } model_scenario;
 
 #define MODEL_ANY_CPUS 255u
+
+enum { MODEL_IN_PLAIN = 1, MODEL_IN_WEAK = 2, MODEL_IN_RACE = 4 };
 
 /* Define a scenario; what follows the name are members of model_scenario. */
 #define MODEL_SCENARIO(fn, ...)                                                                    \
@@ -143,6 +146,9 @@ void model_may_fail(model_failure failure);
 
 /* A goal that some execution must reach: label is among the scenario's goals. */
 void model_cover(const char *label);
+
+/* Part of what this execution came to, for .same_outcomes. */
+void model_outcome(uint64_t part);
 
 /* Is the descriptor of a context readable? */
 bool model_fd_is_readable(int fd);

@@ -21,9 +21,10 @@ static line *lines;
 static uint32_t line_count;
 
 static const char *const kinds[] = {
-    "",      "starts",  "atomic",     "locks",          "wakes up",   "signals", "parks",
-    "is up", "unparks", "reads time", "makes a thread", "joins",      "ends",    "yields",
-    "until", "word",    "awaits",     "settles",        "descriptor", "polls",   "time passes",
+    "",      "starts",  "atomic",     "locks",          "waits",      "wakes up", "signals",
+    "parks", "is up",   "unparks",    "reads time",     "makes a thread", "joins", "ends",
+    "yields", "until",  "word",       "awaits",         "settles",    "descriptor", "polls",
+    "time passes",
 };
 static const char *const accesses[] = {"load", "store", "change", "change", "init"};
 static const char *const orders[] = {"rlx", "consume", "acq", "rel", "acqrel", "sc"};

@@ -54,6 +54,11 @@ static bool is_exact;
 static int64_t end_ms;
 static char signal_stack[64 * 1024];
 
+static bool is_self_test(const model_scenario *scenario)
+{
+    return scenario->finds != MODEL_NONE || scenario->same_outcomes;
+}
+
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -118,8 +123,18 @@ static bool explore_one(const model_scenario *scenario, outcome *out)
     if (!is_right) {
         return false;
     }
-    return out->interleavings % TWICE_EVERY != 1 || strategy_now == &strategy_all ||
-           strategy_now == &strategy_bounded || is_stable(scenario);
+    return out->interleavings % TWICE_EVERY != 1 || is_stable(scenario);
+}
+
+static void search_start(const strategy *by, int bound)
+{
+    strategy_now = by;
+    model.is_impure = false;
+    if (by == &strategy_all) {
+        dpor_start();
+    } else {
+        strategy_bounded_start(bound);
+    }
 }
 
 /* All executions of the strategy that is set, for limit_ms at most. */
@@ -184,8 +199,7 @@ static bool explore_bounded(const model_scenario *scenario, outcome *out, int64_
     int64_t stop_ms = now_ms() + limit_ms;
     for (int bound = 0; bound <= most; bound++) {
         bool complete;
-        strategy_now = &strategy_bounded;
-        strategy_bounded_start(bound);
+        search_start(&strategy_bounded, bound);
         if (!explore_all(scenario, out, stop_ms - now_ms(), &complete)) {
             return false;
         }
@@ -203,9 +217,7 @@ static bool explore_fixed(const model_scenario *scenario, outcome *out)
     bool is_right;
     if (scenario->exhaustive) {
         bool complete;
-        strategy_now = &strategy_all;
-        model.is_impure = false;
-        dpor_start();
+        search_start(&strategy_all, 0);
         is_right = explore_all(scenario, out, is_full ? 300000 : 3000, &complete);
         out->is_exhaustive = is_right && complete && !model.is_impure;
         if (!is_right) {
@@ -227,17 +239,9 @@ static bool explore_self_test(const model_scenario *scenario, outcome *out)
     for (int bound = 0; bound <= scenario->finds_bound; bound++) {
         bool complete;
         bool is_right;
-        if (scenario->exhaustive) {
-            strategy_now = &strategy_all;
-            dpor_start();
-        } else {
-            strategy_now = &strategy_bounded;
-            strategy_bounded_start(bound);
-        }
+        search_start(scenario->exhaustive ? &strategy_all : &strategy_bounded, bound);
         is_right = explore_all(scenario, out, 60000, &complete);
-        if (!is_right && model.failure == scenario->finds &&
-            (bound == scenario->finds_bound || scenario->exhaustive)) {
-            out->bound = bound;
+        if (!is_right && model.failure == scenario->finds && bound == scenario->finds_bound) {
             return true;
         }
         if (!is_right) {
@@ -250,6 +254,59 @@ static bool explore_self_test(const model_scenario *scenario, outcome *out)
     fprintf(stderr, "\n%s: %s was not found\n", scenario->name,
             model_failure_name(scenario->finds));
     return false;
+}
+
+enum { MAX_OUTCOMES = 1024 };
+
+/* All outcomes that a search sees; returns their number. */
+static uint32_t outcomes_of(const model_scenario *scenario, outcome *out, uint64_t *seen)
+{
+    uint32_t count = 0;
+    uint32_t i;
+    do {
+        if (!explore_one(scenario, out)) {
+            return 0;
+        }
+        for (i = 0; i < count && seen[i] != model.outcome; i++) {
+        }
+        if (i == count && !model.is_redundant && count < MAX_OUTCOMES) {
+            seen[count++] = model.outcome;
+        }
+    } while (strategy_next());
+    return count;
+}
+
+static bool is_among(uint64_t what, const uint64_t *seen, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (seen[i] == what) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A self-test: both searches see the same. */
+static bool explore_same(const model_scenario *scenario, outcome *out)
+{
+    static uint64_t plain[MAX_OUTCOMES];
+    static uint64_t reduced[MAX_OUTCOMES];
+    uint32_t plain_count;
+    uint32_t reduced_count;
+    bool is_same;
+    search_start(&strategy_bounded, 1000);
+    plain_count = outcomes_of(scenario, out, plain);
+    search_start(&strategy_all, 0);
+    reduced_count = outcomes_of(scenario, out, reduced);
+    is_same = plain_count == reduced_count && plain_count > 1;
+    for (uint32_t i = 0; i < reduced_count; i++) {
+        is_same &= is_among(reduced[i], plain, plain_count);
+    }
+    if (!is_same) {
+        fprintf(stderr, "\n%s: %u outcomes of all interleavings, %u by reduction %s\n",
+                scenario->name, (unsigned)plain_count, (unsigned)reduced_count, model.message);
+    }
+    return is_same;
 }
 
 static uint64_t goals_wanted(const model_scenario *scenario)
@@ -276,11 +333,9 @@ static void run_fixed(uint32_t i)
     int64_t began = now_ms();
     out->bound = -1;
     strategy_seed += (uint64_t)i * 1000003;
-    if (scenario->finds != MODEL_NONE) {
-        out->is_failed = !explore_self_test(scenario, out);
-        out->interleavings = 0;
-        out->is_exhaustive = false;
-        out->bound = -1;
+    if (is_self_test(scenario)) {
+        out->is_failed = scenario->same_outcomes ? !explore_same(scenario, out)
+                                                 : !explore_self_test(scenario, out);
     } else if (!explore_fixed(scenario, out)) {
         if (model.failure != MODEL_NONE) {
             report_failure(scenario);
@@ -299,7 +354,7 @@ static void run_slice(uint32_t i)
 {
     const model_scenario *scenario = scenarios[i];
     outcome *out = &all->outcomes[i];
-    if (out->is_failed || scenario->finds != MODEL_NONE) {
+    if (out->is_failed || is_self_test(scenario)) {
         return;
     }
     if (!explore_portfolio(scenario, out, UINT64_MAX / 8, now_ms() + SLICE_MS / 5)) {
@@ -331,7 +386,8 @@ static bool run_workers(int jobs)
         pid_t child = fork();
         if (child == 0) {
             work();
-            exit(0); /* sanitizers look for leaks then */
+            (void)fflush(stderr);
+            _exit(0);
         }
         is_right &= child > 0;
     }
@@ -355,14 +411,14 @@ static int print_outcomes(bool is_right)
         char bound[16];
         (void)snprintf(bound, sizeof(bound), out->is_exhaustive ? "all" : "%d", out->bound);
         failed += out->is_failed;
-        if (scenarios[i]->finds == MODEL_NONE) {
+        if (!is_self_test(scenarios[i])) {
             real++;
             interleavings += out->interleavings;
             exhaustive += out->is_exhaustive;
             bound3 += out->is_exhaustive || out->bound >= 3;
         }
         printf("%-52s %10llu %9s %6u %7llu%s\n", scenarios[i]->name,
-               (unsigned long long)out->interleavings, scenarios[i]->finds ? "self" : bound,
+               (unsigned long long)out->interleavings, is_self_test(scenarios[i]) ? "self" : bound,
                (unsigned)out->steps, (unsigned long long)out->ms, out->is_failed ? " FAILED" : "");
     }
     failed += !is_right && failed == 0;
@@ -407,8 +463,19 @@ static void without_randomisation(char **argv)
     }
 }
 
+#if defined(MODEL_WEAK)
+#define MODEL_HERE MODEL_IN_WEAK
+#elif defined(MODEL_TSAN)
+#define MODEL_HERE MODEL_IN_RACE
+#else
+#define MODEL_HERE MODEL_IN_PLAIN
+#endif
+
 static bool is_chosen(const model_scenario *s, char *const *patterns)
 {
+    if (s->only && !(s->only & MODEL_HERE)) {
+        return false;
+    }
     for (int i = 0; patterns[i]; i++) {
         if (is_exact ? strcmp(s->name, patterns[i]) == 0 : strstr(s->name, patterns[i]) != NULL) {
             return true;

@@ -355,6 +355,9 @@ fiber *fiber_new(void (*run)(void *arg), void *arg, const char *name)
     f->id = model.fiber_count;
     f->next = (op){.kind = OP_START, .object = f, .deadline_ns = INT64_MAX};
     raw_copy(f->name, name, strnlen(name, sizeof(f->name) - 1));
+    for (int i = 0; i < MAX_FIBERS; i++) {
+        f->clock[i] = -1; /* no step of anybody's */
+    }
     if (model.current) {
         memcpy(f->clock, model.current->clock, sizeof(f->clock));
         dpor_inherit(f);
@@ -427,6 +430,7 @@ bool run_execution(const model_scenario *scenario)
     model.scenario = scenario;
     model.faults = scenario->faults;
     model.had_faults = 0;
+    model.odd_events = 0;
     model.is_quiet = false;
     model.is_epilogue = false;
     model.is_forked = false;
@@ -440,6 +444,7 @@ bool run_execution(const model_scenario *scenario)
     model.is_low = scenario->low;
     model.checks = 0;
     model.goals = 0;
+    model.outcome = UINT64_C(14695981039346656037);
     model.failure = MODEL_NONE;
     model.expected = MODEL_NONE;
     model.tolerated = MODEL_NONE;

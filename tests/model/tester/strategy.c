@@ -15,6 +15,8 @@ uint32_t strategy_choice_count;
 int      strategy_bound;
 int      strategy_depth = 3;
 
+enum { MAX_ODD_EVENTS = 3 }; /* of one execution: a loop that meets them for ever has no end */
+
 static uint64_t random_state;
 static uint32_t longest = 30; /* steps of an execution, for pct */
 
@@ -74,6 +76,10 @@ bool strategy_fault(uint32_t fault)
         return false;
     }
     model.had_faults |= fault;
+    model.odd_events++;
+    if (model.odd_events >= MAX_ODD_EVENTS) {
+        model.faults &= ~(uint32_t)(MODEL_SPURIOUS | MODEL_CAS);
+    }
     if (fault & (MODEL_NO_MEMORY | MODEL_NO_THREAD | MODEL_NO_FD)) {
         model.faults &= ~fault; /* once */
     }

@@ -40,6 +40,7 @@ bool model_cas_fails(void)
 int cconc__mutex_init(plat_mutex *mu)
 {
     *mu = (plat_mutex){NULL, MODEL_MUTEX_LIVE};
+    memory_note_mutex(mu, true);
     return 0;
 }
 
@@ -53,6 +54,7 @@ void cconc__mutex_destroy(plat_mutex *mu)
         model_fail(MODEL_RULE, "a mutex is destroyed while %s has it", ((fiber *)mu->owner)->name);
     }
     mu->state = MODEL_MUTEX_DEAD;
+    memory_note_mutex(mu, false);
 }
 
 static void mutex_must_be_live(const plat_mutex *mu)
@@ -118,6 +120,7 @@ void model_mutex_unlock(plat_mutex *mu)
 int cconc__cond_init(plat_cond *cond)
 {
     *cond = (plat_cond){NULL, 0, MODEL_MUTEX_LIVE, false};
+    memory_note_mutex(cond, true);
     return 0;
 }
 
@@ -136,6 +139,7 @@ void cconc__cond_destroy(plat_cond *cond)
         model_fail(MODEL_RULE, "a condition variable is destroyed while in use");
     }
     cond->state = MODEL_MUTEX_DEAD;
+    memory_note_mutex(cond, false);
 }
 
 void cconc__cond_signal(plat_cond *cond)
@@ -163,26 +167,27 @@ bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
     if (f->held_count != 1 || f->held[0] != mu) {
         model_fail(MODEL_RULE, "%s waits and holds other locks, or not its own", f->name);
     }
-    if (cond->waiter) {
-        model_fail(MODEL_RULE, "two threads wait on one condition variable");
-    }
     if (deadline_ns != PLAT_NEVER && model.now_ns >= deadline_ns) {
         return false;
+    }
+    o.kind = OP_WAIT;
+    o.object = cond;
+    o.writes = true;
+    o.site = __builtin_return_address(0);
+    step_point(&o);
+    if (cond->waiter) {
+        model_fail(MODEL_RULE, "two threads wait on one condition variable");
     }
     cond->waiter = f;
     cond->is_signalled = false;
     mutex_leave(mu);
-    step_touch(cond, TOUCH_WRITE);
     if (deadline_ns != PLAT_NEVER) {
         step_touch(&model.now_ns, TOUCH_READ);
     }
     o.kind = OP_COND_WAKE;
-    o.object = cond;
-    o.writes = true;
     o.mu = mu;
     o.deadline_ns = deadline_ns;
     o.is_spurious = strategy_fault(MODEL_SPURIOUS);
-    o.site = __builtin_return_address(0);
     step_point(&o);
     cond_must_be_live(cond);
     cond->waiter = NULL;
