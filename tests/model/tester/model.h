@@ -80,7 +80,7 @@ typedef struct model_scenario {
 
 #define MODEL_ANY_CPUS 255u
 
-enum { MODEL_IN_PLAIN = 1, MODEL_IN_WEAK = 2, MODEL_IN_RACE = 4 };
+enum { MODEL_IN_PLAIN = 1, MODEL_IN_WEAK = 2, MODEL_IN_RACE = 4, MODEL_IN_ASAN = 8 };
 
 /* Define a scenario; what follows the name are members of model_scenario. */
 #define MODEL_SCENARIO(fn, ...)                                                                    \

@@ -393,7 +393,11 @@ static bool run_workers(int jobs)
     }
     for (int i = 0; i < jobs; i++) {
         int status = 0;
-        is_right &= wait(&status) > 0 && status == 0;
+        is_right &= wait(&status) > 0;
+        if (status != 0) {
+            fprintf(stderr, "model: a worker ended with status 0x%x\n", (unsigned)status);
+            is_right = false;
+        }
     }
     return is_right;
 }
@@ -467,6 +471,8 @@ static void without_randomisation(char **argv)
 #define MODEL_HERE MODEL_IN_WEAK
 #elif defined(MODEL_TSAN)
 #define MODEL_HERE MODEL_IN_RACE
+#elif defined(__SANITIZE_ADDRESS__)
+#define MODEL_HERE MODEL_IN_ASAN
 #else
 #define MODEL_HERE MODEL_IN_PLAIN
 #endif

@@ -230,7 +230,8 @@ MODEL_SCENARIO(self_freed_twice, .finds = MODEL_USE_AFTER, .finds_bound = 1)
     model_spawn(frees_memory, s);
 }
 
-MODEL_SCENARIO(self_written_after_free, .finds = MODEL_USE_AFTER)
+MODEL_SCENARIO(self_written_after_free, .finds = MODEL_USE_AFTER,
+               .only = MODEL_IN_PLAIN | MODEL_IN_WEAK | MODEL_IN_RACE)
 {
     char *volatile memory = cconc__alloc(8);
     cconc__alloc_free(memory);
@@ -273,14 +274,16 @@ MODEL_SCENARIO(self_frame_is_gone, .finds = MODEL_USE_AFTER, .finds_bound = 1)
     }
 }
 
-MODEL_SCENARIO(self_no_memory, .finds = MODEL_CRASH, .finds_bound = 1, .faults = MODEL_NO_MEMORY)
+MODEL_SCENARIO(self_no_memory, .finds = MODEL_CRASH, .finds_bound = 1, .faults = MODEL_NO_MEMORY,
+               .only = MODEL_IN_PLAIN | MODEL_IN_WEAK)
 {
     char *memory = cconc__alloc(8);
     *(volatile char *)memory = 1;
     cconc__alloc_free(memory);
 }
 
-MODEL_SCENARIO(self_crash, .finds = MODEL_CRASH)
+MODEL_SCENARIO(self_crash, .finds = MODEL_CRASH,
+               .only = MODEL_IN_PLAIN | MODEL_IN_WEAK)
 {
     shared *s = shared_new();
     *(volatile uint32_t *)s->memory = 1;
