@@ -497,7 +497,7 @@ static void writes_register(void *arg)
     model_end(id, 0, 0);
 }
 
-MODEL_SCENARIO(self_history, .finds = MODEL_WRONG, .finds_bound = 3)
+MODEL_SCENARIO(self_history, .finds = MODEL_WRONG, .finds_bound = 4)
 {
     shared *s = shared_new();
     model_spawn(writes_register, s);
