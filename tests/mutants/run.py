@@ -2,7 +2,7 @@
 """run.py - builds the tester's library with one fault each, and sees that a scenario finds it.
 SPDX-License-Identifier: MIT
 
-Usage: run.py BUILD_FOLDER [--jobs N] [--seconds N] [NAME...]
+Usage: run.py BUILD_FOLDER [NAME...] [--jobs N] [--seconds N] [--modes MODE...]
 
 A mutant is a patch below this folder: header lines (Breaks, Covers, Killer, Mode), then a unified
 diff against src/. It must apply exactly, its killers must exist, and one of them must fail. Mode
@@ -142,15 +142,17 @@ def try_one(mutant, builds, base, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build")
+    parser.add_argument("names", nargs="*", help="parts of the names of those that are to run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("names", nargs="*")
+    parser.add_argument("--modes", nargs="+", choices=sorted(LIBRARIES), default=sorted(LIBRARIES))
     options = parser.parse_args()
     paths = sorted(name for name in os.listdir(HERE) if name.endswith(".patch"))
     try:
         mutants = [Mutant(os.path.join(HERE, path)) for path in paths]
     except Failure as failure:
         sys.exit(f"run.py: {failure}")
+    mutants = [m for m in mutants if m.fields["Mode"] in options.modes]
     if options.names:
         mutants = [m for m in mutants if any(name in m.name for name in options.names)]
     folder = os.path.abspath(options.build)
