@@ -81,6 +81,9 @@ void model_mutex_lock(plat_mutex *mu)
     o.writes = true;
     o.site = __builtin_return_address(0);
     mutex_must_be_live(mu);
+    if (mu->owner && ((const fiber *)mu->owner)->is_over) {
+        model_fail(MODEL_MISUSE, "lock that a thread of the parent process held at the fork");
+    }
     step_point(&o);
     mutex_must_be_live(mu);
     if (f->held_count == MAX_HELD) {
