@@ -1,0 +1,109 @@
+/* objpool_help.h - what the scenarios of object pools share.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef OBJPOOL_HELP_H
+#define OBJPOOL_HELP_H
+
+#include "model.h"
+
+#define THINGS 8
+
+struct env;
+
+/* An object. Its fields are of who has it: the pool orders one borrower before the next. */
+typedef struct thing {
+    struct env *e;
+    uint32_t    number;
+    uint32_t    uses;
+    bool        is_lent;
+    bool        is_gone;
+} thing;
+
+typedef struct env {
+    cconc_objpool *pool;
+    model_word     said;   /* between threads */
+    model_word     next;   /* number of the next thing to be made */
+    model_word     ended;  /* things that were destroyed */
+    uint32_t       made;   /* after all threads were joined: as next */
+    uint32_t       gone;   /* the same: as ended */
+    int            fails;  /* what create returns, if not 0 */
+    bool           refuses;/* reset does */
+    thing          things[THINGS];
+} env;
+
+static inline int thing_create(void *user, void **out_object)
+{
+    env *e = user;
+    thing *t;
+    if (e->fails) {
+        return e->fails;
+    }
+    t = &e->things[model_add(&e->next, 1)];
+    MODEL_CHECK(!t->e);
+    t->e = e;
+    t->number = (uint32_t)(t - e->things);
+    *out_object = t;
+    return 0;
+}
+
+static inline int thing_reset(void *user, void *object)
+{
+    thing *t = object;
+    MODEL_CHECK(t->e == user && t->is_lent && !t->is_gone);
+    t->is_lent = false;
+    return t->e->refuses ? EBUSY : 0;
+}
+
+static inline void thing_destroy(void *user, void *object)
+{
+    env *e = user;
+    thing *t = object;
+    MODEL_CHECK(!t->is_lent && !t->is_gone);
+    t->is_gone = true;
+    (void)model_add(&e->ended, 1);
+}
+
+static inline env *env_new(cconc_objpool_opts opts)
+{
+    env *e = model_zalloc(sizeof(*e));
+    opts.create = thing_create;
+    opts.reset = thing_reset;
+    opts.destroy = thing_destroy;
+    opts.size = sizeof(thing);
+    opts.user = e;
+    MODEL_EQ(cconc_objpool_new(&opts, &e->pool), 0);
+    return e;
+}
+
+static inline thing *env_get(env *e)
+{
+    void *object = NULL;
+    thing *t;
+    MODEL_EQ(cconc_objpool_get(e->pool, &object), 0);
+    t = object;
+    MODEL_CHECK(t->e == e && !t->is_lent && !t->is_gone);
+    t->is_lent = true;
+    t->uses++;
+    return t;
+}
+
+static inline void borrows(void *arg)
+{
+    env *e = arg;
+    cconc_objpool_put(e->pool, env_get(e));
+}
+
+/* All threads were joined: bring the plain counts up to date. */
+static inline void env_count(env *e)
+{
+    e->made = model_get(&e->next);
+    e->gone = model_get(&e->ended);
+}
+
+static inline void env_free(env *e)
+{
+    cconc_objpool_free(e->pool);
+    env_count(e);
+}
+
+#endif
