@@ -497,7 +497,8 @@ static void writes_register(void *arg)
     model_end(id, 0, 0);
 }
 
-MODEL_SCENARIO(self_history, .finds = MODEL_WRONG, .finds_bound = 4)
+MODEL_SCENARIO(self_history, .finds = MODEL_WRONG, .finds_bound = 4,
+               .only = MODEL_IN_PLAIN | MODEL_IN_RACE)
 {
     shared *s = shared_new();
     model_spawn(writes_register, s);
@@ -571,7 +572,8 @@ static void sleeps(void *arg)
 }
 
 /* Time may pass before all have settled, too. */
-MODEL_SCENARIO(self_settle_all, .finds = MODEL_WRONG, .exhaustive = true)
+MODEL_SCENARIO(self_settle_all, .finds = MODEL_WRONG, .exhaustive = true,
+               .only = MODEL_IN_PLAIN | MODEL_IN_WEAK)
 {
     shared *s = shared_new();
     model_spawn(sleeps, s);

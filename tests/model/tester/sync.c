@@ -326,25 +326,29 @@ static void word_point(const model_word *word, op_kind kind, bool writes, uint32
 uint32_t model_get(model_word *word)
 {
     word_point(word, OP_WORD, false, 0);
+    order_acquire(word);
     return __atomic_load_n(&word->value, __ATOMIC_SEQ_CST);
 }
 
 void model_set(model_word *word, uint32_t value)
 {
     word_point(word, OP_WORD, true, 0);
+    order_release(word);
     __atomic_store_n(&word->value, value, __ATOMIC_SEQ_CST);
 }
 
 uint32_t model_add(model_word *word, uint32_t value)
 {
     word_point(word, OP_WORD, true, 0);
+    order_acquire(word);
+    order_release(word);
     return __atomic_fetch_add(&word->value, value, __ATOMIC_SEQ_CST);
 }
 
 void model_await(model_word *word, uint32_t value)
 {
     word_point(word, OP_AWAIT, false, value);
-    (void)__atomic_load_n(&word->value, __ATOMIC_SEQ_CST);
+    order_acquire(word);
 }
 
 void model_until(bool (*is_true)(void *arg), void *arg)
