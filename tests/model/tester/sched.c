@@ -304,6 +304,13 @@ void step_touch(const volatile void *object, touch how)
     }
 }
 
+/* Whoever settles has seen what those that wait, or have ended, have done. */
+static bool op_waits(op_kind kind)
+{
+    return kind == OP_PARKED || kind == OP_COND_WAKE || kind == OP_LOCK || kind == OP_JOIN ||
+           kind == OP_EXIT || kind == OP_AWAIT || kind == OP_FD_AWAIT;
+}
+
 void step_point(const op *next)
 {
     fiber *f = model.current;
@@ -321,6 +328,9 @@ void step_point(const op *next)
         model_fail(MODEL_LIVELOCK, "%u steps are not enough", (unsigned)model.max_steps);
     }
     f->next = *next;
+    if (op_waits(next->kind)) {
+        order_release(&model.fibers);
+    }
     chosen = pick();
     if (chosen != f) {
         fiber_switch(chosen);

@@ -360,6 +360,7 @@ void model_until(bool (*is_true)(void *arg), void *arg)
     o.arg = arg;
     o.site = __builtin_return_address(0);
     step_point(&o);
+    order_acquire(&model.fibers);
 }
 
 void model_settle(void)
@@ -368,6 +369,7 @@ void model_settle(void)
     o.kind = OP_SETTLE;
     o.site = __builtin_return_address(0);
     step_point(&o);
+    order_acquire(&model.fibers);
     step_touch(&model.now_ns, TOUCH_READ); /* time could have woken somebody before */
 }
 
