@@ -8,7 +8,7 @@
  * three preemptions, and some of each random strategy. What is left of the time goes to random
  * ones. --first: stop at the first failure, and have no time left over: for mutants. --exact: the
  * patterns are whole names, and each must be there.
- * MODEL_REPLAY=name:choices runs one interleaving again. The last line is
+ * --list prints the names, and the file of each. MODEL_REPLAY=name:choices runs one interleaving again. The last line is
  *     model: scenarios=N exhaustive=N bound3=N interleavings=N failed=N
  */
 #include "engine.h"
@@ -517,7 +517,7 @@ int main(int argc, char **argv)
         }
     }
     for (uint32_t i = 0; is_list && i < scenario_count; i++) {
-        printf("%s\n", scenarios[i]->name);
+        printf("%s %s\n", scenarios[i]->name, scenarios[i]->file);
     }
     if (is_list) {
         return 0;
