@@ -8,7 +8,8 @@
  * three preemptions, and some of each random strategy. What is left of the time goes to random
  * ones. --first: stop at the first failure, and have no time left over: for mutants. --exact: the
  * patterns are whole names, and each must be there.
- * --list prints the names, and the file of each. MODEL_REPLAY=name:choices runs one interleaving again. The last line is
+ * --list prints the names, and the file of each. MODEL_REPLAY=name:choices runs one interleaving
+ * again, MODEL_SEED=N begins the random ones elsewhere. The last line is
  *     model: scenarios=N exhaustive=N bound3=N interleavings=N failed=N
  */
 #include "engine.h"
