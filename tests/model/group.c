@@ -154,7 +154,7 @@ static void raises_limit(void *arg)
     cconc_group_set_limit(e->group, 1);
 }
 
-/* A limit of 0 holds everybody back: one gets in when it is raised, or out when his context ends. */
+/* A limit of 0 holds everybody back: one is in when it is raised, or out when his context ends. */
 MODEL_SCENARIO(group_limit_0_ends_by_raise_or_cancel, .exhaustive = true,
                .faults = MODEL_LATE_TIME, .covers = "G6", .goals = "admitted cancelled")
 {
