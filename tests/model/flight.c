@@ -78,36 +78,296 @@ MODEL_SCENARIO(flight_three_callers, .bound = 2, .goals = "one two three")
     cconc_flight_free(e->set);
 }
 
-/* ---- leaving -------------------------------------------------------------------------------- */
-
-MODEL_SCENARIO(flight_caller_that_leaves_disturbs_nobody, .bound = 2, .covers = "F3 H20",
-               .faults = MODEL_LATE_TIME,
-               .goals = "refused left served joined_by_stayer")
+MODEL_SCENARIO(flight_failure_is_everybodys_and_its_value_nobodys, .exhaustive = true,
+               .goals = "shared followed")
 {
     env *e = env_new((cconc_flight_opts){0});
     part *p = e->parts;
-    MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->ctx), 0);
-    p[1].ctx = e->ctx;
+    p[0].fails = EIO;
+    p[1].fails = EIO;
     model_spawn(part_do, &p[1]);
-    model_spawn(env_cancel, e);
     part_do(&p[0]);
     model_join_all();
-    MODEL_EQ(p[0].code, 0);
-    if (item_of(&p[0]) == &p[1].made) {
-        model_cover("joined_by_stayer");
+    MODEL_EQ(p[0].code, EIO);
+    MODEL_EQ(p[1].code, EIO);
+    for (int i = 0; i < 2; i++) {
+        MODEL_EQ(p[i].made.destroyed, p[i].ran);
+        MODEL_EQ(model_get(&p[i].dropped), 1);
     }
-    model_cover(p[1].code == 0             ? "served"
-                : p[1].code == EINPROGRESS ? "left"
-                                           : "refused");
-    MODEL_CHECK(p[1].code == 0 || p[1].code == EINPROGRESS || p[1].code == ECANCELED);
+    model_cover(model_get(&e->runs) == 1 ? "shared" : "followed");
+    cconc_flight_free(e->set);
+}
+
+MODEL_SCENARIO(flight_takes_so_many_callers, .exhaustive = true, .goals = "refused followed")
+{
+    env *e = env_new((cconc_flight_opts){.join_max = 1});
+    part *p = e->parts;
+    model_spawn(part_do, &p[1]);
+    part_do(&p[0]);
+    model_join_all();
+    for (int i = 0; i < 2; i++) {
+        MODEL_CHECK(p[i].code == 0 || p[i].code == EAGAIN);
+        MODEL_EQ(p[i].ran, p[i].code == 0);
+        MODEL_EQ(model_get(&p[i].dropped), 1);
+    }
+    MODEL_CHECK(p[0].ran || p[1].ran);
+    model_cover(p[0].ran && p[1].ran ? "followed" : "refused");
     part_unref(&p[0]);
     part_unref(&p[1]);
-    MODEL_CHECK(p[1].code == EINPROGRESS || model_get(&p[1].dropped) == 1);
-    MODEL_EQ(cconc_shutdown(NULL), 0);
-    MODEL_EQ(model_get(&p[0].dropped), 1);
-    MODEL_EQ(model_get(&p[1].dropped), 1);
+    cconc_flight_free(e->set);
+}
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+static void do_and_unref(void *arg)
+{
+    part_do(arg);
+    part_unref(arg);
+}
+
+MODEL_SCENARIO(flight_result_goes_with_the_last_of_its_callers, .exhaustive = true,
+               .covers = "C13 S5")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    model_spawn(do_and_unref, &p[1]);
+    do_and_unref(&p[0]);
+    model_join_all();
     MODEL_EQ(p[0].made.destroyed, p[0].ran);
     MODEL_EQ(p[1].made.destroyed, p[1].ran);
-    cconc_ctx_free(e->ctx);
+    cconc_flight_free(e->set);
+}
+
+static void unrefs(void *arg)
+{
+    part_unref(arg);
+}
+
+MODEL_SCENARIO(flight_result_outlives_its_table, .exhaustive = true, .covers = "C13 S5")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    part_do(&p[0]);
+    p[1].result = cconc_flight_result_ref(p[0].result);
+    model_spawn(unrefs, &p[1]);
+    cconc_flight_free(e->set);
+    part_unref(&p[0]);
+    model_join_all();
+    MODEL_EQ(p[0].made.destroyed, 1);
+}
+
+/* Whoever returns last frees the table: no call looks at it any more. */
+static void do_and_free(void *arg)
+{
+    part *p = arg;
+    do_and_unref(p);
+    if (model_add(&p->e->ended, 1) == 1) {
+        cconc_flight_free(p->e->set);
+    }
+}
+
+MODEL_SCENARIO(flight_table_goes_with_the_last_return, .covers = "S5")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    model_spawn(do_and_free, &e->parts[1]);
+    do_and_free(&e->parts[0]);
+}
+
+static int frees_table(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    part *p = arg;
+    (void)ctx;
+    (void)out_value;
+    model_expect(MODEL_MISUSE);
+    cconc_flight_free(p->e->set);
+    return 0;
+}
+
+MODEL_SCENARIO(flight_free_with_a_flight_in_the_air_aborts, .exhaustive = true)
+{
+    env *e = env_new((cconc_flight_opts){0});
+    (void)cconc_flight_do(e->set, NULL, "a", 1, frees_table, &e->parts[0], NULL, NULL);
+}
+
+/* ---- functions and drops that end their thread ----------------------------------------------- */
+
+MODEL_SCENARIO(flight_function_that_ends_its_callers_thread, .exhaustive = true, .covers = "F1",
+               .goals = "told followed joined")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    p[1].exits = true;
+    p[1].code = -1;
+    model_spawn(part_do, &p[1]);
+    part_do(&p[0]);
+    model_join_all();
+    MODEL_EQ(model_get(&p[0].dropped), 1);
+    MODEL_EQ(model_get(&p[1].dropped), 1);
+    if (!p[1].ran) {
+        MODEL_EQ(p[1].code, 0);
+        model_cover("joined");
+    } else {
+        MODEL_EQ(p[1].code, -1);
+        MODEL_EQ(p[0].code, p[0].ran ? 0 : ECANCELED);
+        model_cover(p[0].ran ? "followed" : "told");
+    }
+    part_unref(&p[0]);
+    if (p[1].code == 0) {
+        part_unref(&p[1]);
+    }
+    MODEL_EQ(p[0].made.destroyed, p[0].ran);
+    MODEL_EQ(p[1].made.destroyed, p[1].ran);
+    cconc_flight_free(e->set);
+}
+
+static void drop_ends_thread(void *arg)
+{
+    part_drop(arg);
+    if (((part *)arg)->number == 1) {
+        model_exit_thread();
+    }
+}
+
+static void do_dropping(void *arg)
+{
+    part *p = arg;
+    p->code = cconc_flight_do(p->e->set, NULL, p->key, 1, part_load, p, drop_ends_thread,
+                              &p->result);
+}
+
+/* Be it that of the first caller or of one who joined: the others get their result, and what was
+ * the thread's goes. */
+MODEL_SCENARIO(flight_drop_that_ends_its_thread, .exhaustive = true, .covers = "F1",
+               .goals = "first joined")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    p[1].code = -1;
+    model_spawn(do_dropping, &p[1]);
+    do_dropping(&p[0]);
+    model_join_all();
+    MODEL_EQ(p[0].code, 0);
+    MODEL_EQ(p[1].code, -1);
+    MODEL_EQ(model_get(&p[0].dropped), 1);
+    MODEL_EQ(model_get(&p[1].dropped), 1);
+    model_cover(p[1].ran ? "first" : "joined");
+    part_unref(&p[0]);
+    MODEL_EQ(p[0].made.destroyed, p[0].ran);
+    MODEL_EQ(p[1].made.destroyed, p[1].ran);
+    cconc_flight_free(e->set);
+}
+
+/* ---- rings ---------------------------------------------------------------------------------- */
+
+static int asks_itself(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    part *p = arg;
+    part *inner = &p->e->parts[2 + p->number];
+    inner->ctx = ctx;
+    part_do(inner);
+    return part_load(ctx, arg, out_value);
+}
+
+static void do_asking_itself(void *arg)
+{
+    part *p = arg;
+    p->code = cconc_flight_do(p->e->set, NULL, p->key, 1, asks_itself, p, part_drop, &p->result);
+}
+
+MODEL_SCENARIO(flight_function_cannot_wait_for_itself, .exhaustive = true)
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    model_spawn(do_asking_itself, &p[1]);
+    do_asking_itself(&p[0]);
+    model_join_all();
+    for (int i = 0; i < 2; i++) {
+        MODEL_EQ(p[i].code, 0);
+        MODEL_CHECK(!p[2 + i].ran);
+        MODEL_EQ(p[2 + i].code, p[i].ran ? EDEADLK : 0);
+        MODEL_EQ(model_get(&p[2 + i].dropped), p[i].ran);
+        part_unref(&p[i]);
+    }
+    cconc_flight_free(e->set);
+}
+
+/* Two functions that wait for each other's keys: one of them is refused, and passes that on. */
+static int asks_other(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    part *p = arg;
+    part *inner = &p->e->parts[2 + p->number];
+    inner->ctx = ctx;
+    part_do(inner);
+    if (inner->code) {
+        return inner->code;
+    }
+    part_unref(inner);
+    return part_load(ctx, arg, out_value);
+}
+
+static void do_asking_other(void *arg)
+{
+    part *p = arg;
+    p->code = cconc_flight_do(p->e->set, NULL, p->key, 1, asks_other, p, part_drop, &p->result);
+}
+
+MODEL_SCENARIO(flight_ring_of_two_keys_is_refused, .goals = "ring none")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    p[1].key = "b";
+    p[2].key = "b";
+    p[3].key = "a";
+    model_spawn(do_asking_other, &p[1]);
+    do_asking_other(&p[0]);
+    model_join_all();
+    MODEL_CHECK(p[0].code == 0 || p[0].code == EDEADLK);
+    MODEL_CHECK(p[1].code == 0 || p[1].code == EDEADLK);
+    model_cover(p[0].code || p[1].code ? "ring" : "none");
+    for (int i = 0; i < 2; i++) {
+        part_unref(&p[i]);
+        MODEL_EQ(model_get(&p[i].dropped), 1);
+        MODEL_EQ(p[i].made.destroyed, p[i].made.payload > 0);
+    }
+    cconc_flight_free(e->set);
+}
+
+/* ---- faults --------------------------------------------------------------------------------- */
+
+MODEL_SCENARIO(flight_without_memory_leaves_nothing, .faults = MODEL_NO_MEMORY,
+               .goals = "refused flew")
+{
+    env *e = model_zalloc(sizeof(*e));
+    part *p = e->parts;
+    if (cconc_flight_new(NULL, &e->set) != 0) {
+        MODEL_CHECK(model_had_fault(MODEL_NO_MEMORY));
+        MODEL_EQ(cconc_flight_new(NULL, &e->set), 0);
+    }
+    p[0] = (part){.e = e, .key = "a"};
+    p[1] = (part){.e = e, .number = 1, .key = "a"};
+    model_spawn(part_do, &p[1]);
+    part_do(&p[0]);
+    model_join_all();
+    for (int i = 0; i < 2; i++) {
+        MODEL_CHECK(p[i].code == 0 || (p[i].code == ENOMEM && model_had_fault(MODEL_NO_MEMORY)));
+        MODEL_EQ(model_get(&p[i].dropped), 1);
+        model_cover(p[i].code ? "refused" : "flew");
+        part_unref(&p[i]);
+    }
+    MODEL_CHECK(cconc_flight_forget_unshared(e->set, "a", 1));
+    cconc_flight_free(e->set);
+}
+
+MODEL_SCENARIO(flight_wakes_that_mean_nothing, .low = true, .faults = MODEL_SPURIOUS,
+               .covers = "S6")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    model_spawn(part_do, &p[1]);
+    part_do(&p[0]);
+    model_join_all();
+    part_unref(&p[0]);
+    part_unref(&p[1]);
+    MODEL_EQ(p[0].made.destroyed + p[1].made.destroyed, model_get(&e->runs));
     cconc_flight_free(e->set);
 }

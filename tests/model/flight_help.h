@@ -22,6 +22,8 @@ typedef struct part {
     uint32_t    number;
     const char *key;     /* one byte */
     cconc_ctx  *ctx;
+    int         fails;   /* what its function returns */
+    bool        exits;   /* its function ends its thread */
     model_word  dropped;
     bool        ran;     /* its function was called; ordered by the flight for who has the result */
     item        made;
@@ -75,7 +77,10 @@ static inline int part_load(cconc_ctx *ctx, void *arg, void **out_value)
     (void)model_add(&p->e->runs, 1);
     p->made.payload = 7 + p->number;
     *out_value = &p->made;
-    return 0;
+    if (p->exits) {
+        model_exit_thread();
+    }
+    return p->fails;
 }
 
 static inline void part_do(void *arg)
