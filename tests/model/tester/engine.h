@@ -161,7 +161,7 @@ void fiber_enter(fiber *first);     /* from the runner; returns when fiber_leave
 _Noreturn void fiber_leave(void);   /* to the runner, never to come back */
 void fibers_begin(void);            /* the race mode: executions come one after the other */
 void fibers_between(void);
-bool fiber_owns(const fiber *f, const volatile void *address);
+fiber *fiber_with(const volatile void *address); /* on whose stack it lies, or NULL */
 
 /* sched.c */
 void step_point(const op *next);    /* the current fiber is about to do this */

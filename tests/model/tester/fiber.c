@@ -25,6 +25,8 @@ void __sanitizer_finish_switch_fiber(void *saved, const void **bottom, size_t *s
 void __asan_unpoison_memory_region(const volatile void *address, size_t size);
 #endif
 
+#define STACK_EACH ((size_t)STACK_BYTES + 4096) /* and a page that is not there below it */
+
 static void *runner_sp;
 static fiber *leaving_to; /* whose stack is entered next */
 static char *stacks;
@@ -139,15 +141,14 @@ static void *stack_begin(char *top, void (*entry)(void))
 
 void fiber_pool_init(void)
 {
-    size_t each = STACK_BYTES + 4096; /* and a page that is not there below it */
-    stacks = mmap(NULL, each * MAX_FIBERS, PROT_READ | PROT_WRITE,
+    stacks = mmap(NULL, STACK_EACH * MAX_FIBERS, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stacks == MAP_FAILED) {
         abort();
     }
     for (size_t i = 0; i < MAX_FIBERS; i++) {
-        (void)mprotect(stacks + i * each, 4096, PROT_NONE);
-        model.fibers[i].stack = stacks + i * each + 4096;
+        (void)mprotect(stacks + i * STACK_EACH, 4096, PROT_NONE);
+        model.fibers[i].stack = stacks + i * STACK_EACH + 4096;
     }
 #if defined(MODEL_TSAN)
     runner_tsan = __tsan_get_current_fiber();
@@ -273,9 +274,8 @@ void fibers_between(void)
 #endif
 }
 
-/* Is address in a frame of f that is still there? */
-bool fiber_owns(const fiber *f, const volatile void *address)
+fiber *fiber_with(const volatile void *address)
 {
-    const char *at = (const char *)(uintptr_t)address;
-    return at >= f->stack && at < f->stack + STACK_BYTES;
+    uintptr_t at = (uintptr_t)address - (uintptr_t)stacks;
+    return at < STACK_EACH * MAX_FIBERS ? &model.fibers[at / STACK_EACH] : NULL;
 }

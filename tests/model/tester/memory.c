@@ -158,6 +158,7 @@ static void block_gone(void *memory)
 void memory_check_live(const volatile void *address, const char *what)
 {
     const char *at = (const char *)(uintptr_t)address;
+    const fiber *f;
     if (at >= arena && at < arena + ARENA_BYTES) {
         unsigned char state = granules[(size_t)(at - arena) / GRANULE];
         if (state != GRANULE_LIVE) {
@@ -166,14 +167,9 @@ void memory_check_live(const volatile void *address, const char *what)
         }
         return;
     }
-    for (int i = 0; i < model.fiber_count; i++) {
-        const fiber *f = &model.fibers[i];
-        if (fiber_owns(f, address)) {
-            if (f != model.current && (f->is_over || at < (const char *)f->sp)) {
-                model_fail(MODEL_USE_AFTER, "%s of a frame of %s that has returned", what, f->name);
-            }
-            return;
-        }
+    f = fiber_with(address);
+    if (f && f != model.current && (f->is_over || at < (const char *)f->sp)) {
+        model_fail(MODEL_USE_AFTER, "%s of a frame of %s that has returned", what, f->name);
     }
 }
 

@@ -153,10 +153,11 @@ static void time_passes(int64_t to_ns)
 static uint32_t enabled_fibers(uint8_t *out_ids, bool *out_current_first)
 {
     uint32_t n = 0;
-    int first = model.current->id;
+    const fiber *f = model.current;
+    const fiber *end = &model.fibers[model.fiber_count];
     *out_current_first = false;
-    for (int i = 0; i < model.fiber_count; i++) {
-        const fiber *f = &model.fibers[(first + i) % model.fiber_count];
+    for (int i = 0; i < model.fiber_count; i++, f++) {
+        f = f == end ? model.fibers : f;
         if (!f->is_over && !f->has_yielded && op_is_enabled(f)) {
             *out_current_first |= i == 0;
             out_ids[n++] = (uint8_t)f->id;

@@ -25,7 +25,6 @@ void model_atomic(const volatile void *object, size_t size, model_access access,
     o.object = object;
     o.writes = access != MODEL_LOAD;
     o.site = __builtin_return_address(0);
-    memory_check_live(object, "atomic access");
     step_point(&o);
     memory_check_live(object, "atomic access");
     order_before(object, size);
