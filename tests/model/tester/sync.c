@@ -222,7 +222,7 @@ static void must_be_free_to_park(void)
 
 static bool parker_is_low(void)
 {
-    return model.is_low || plat_clock_is_virtual();
+    return model.is_low || model_lib_clock_is_virtual();
 }
 
 static bool park(parker *p, int64_t deadline_ns, const void *site)

@@ -9,6 +9,9 @@
 /* Where PLAT_THREAD_LOCAL variables lie. */
 char *model_lib_tls(size_t *out_size);
 
+/* What plat_clock_is_virtual() gives there, with no decision point. */
+bool model_lib_clock_is_virtual(void);
+
 int     low__parker_init(parker *p);
 void    low__parker_destroy(parker *p);
 bool    low__parker_park(parker *p, int64_t deadline_ns);
