@@ -161,7 +161,7 @@ int cconc_clock_virtual(void)
         return EBUSY;
     }
     if (!plat_clock_is_virtual()) {
-        cconc__clock_set(plat_clock_real());
+        cconc__clock_freeze();
         if (cconc__self_blocked(&first_ns) > 0) { /* looked at afterwards: see parker.c, I3 */
             cconc__clock_unset();
             err = EBUSY;

@@ -5,9 +5,13 @@
  *             load more; the virtual one is for tests, and behind a mutex: it needs no atomic wider
  *             than a pointer.
  * Invariants  I1 While the flag is set the reading never falls.
+ *             I2 Nor does time when the real clock is frozen: the flag is set before the real time is
+ *                read that the virtual clock starts with, and who read the real time looks at the
+ *                flag afterwards.
  * Locks       mu, a leaf below every other: time is read under all of them.
- * Ordering    The flag is relaxed. Whoever has mu before cconc__clock_set() cannot have seen the
- *             flag, which is set afterwards; whoever has it later reads what was set.
+ * Ordering    The flag is relaxed. It is set under mu, together with the reading: whoever sees it
+ *             and then has mu reads what was set. Reading the real time keeps what comes before and
+ *             after it in order.
  * Lifetime    Static.
  * Rejected    A function to be called for the time: a call through a pointer for every reading. */
 #include "plat/clock.h"
@@ -28,14 +32,22 @@ int64_t cconc__clock_reading(void)
     return now_ns;
 }
 
+void cconc__clock_freeze(void)
+{
+    plat_mutex_lock(&mu);
+    atom_store_rlx(&cconc__clock_is_set, 1); /* rlx: see above */
+    reading_ns = plat_clock_real();
+    plat_mutex_unlock(&mu);
+}
+
 void cconc__clock_set(int64_t now_ns)
 {
     plat_mutex_lock(&mu);
     if (!plat_clock_is_virtual() || now_ns > reading_ns) {
         reading_ns = now_ns;
     }
-    plat_mutex_unlock(&mu);
     atom_store_rlx(&cconc__clock_is_set, 1); /* rlx: see above */
+    plat_mutex_unlock(&mu);
 }
 
 void cconc__clock_unset(void)

@@ -18,7 +18,10 @@ extern atom_u32 cconc__clock_is_set; /* (a) not 0 = virtual, see clock.c */
 /* The reading of the virtual clock. */
 int64_t cconc__clock_reading(void);
 
-/* Let the virtual clock stand at now_ns: from now on it is the one, or it moves on. */
+/* Let the virtual clock stand where the real one is, and be the one from now on. */
+void cconc__clock_freeze(void);
+
+/* Let the virtual clock stand at now_ns: it moves on, or is the one again. */
 void cconc__clock_set(int64_t now_ns);
 
 /* Go back to the real clock. */
@@ -43,7 +46,8 @@ static inline bool plat_clock_is_virtual(void)
 /* The clock that all waits, contexts and timers go by. */
 static inline int64_t plat_clock_now(void)
 {
-    return plat_clock_is_virtual() ? cconc__clock_reading() : plat_clock_real();
+    int64_t real_ns = plat_clock_real(); /* first: see clock.c, I2 */
+    return plat_clock_is_virtual() ? cconc__clock_reading() : real_ns;
 }
 
 /* Add a duration to a time, saturating; a duration <= 0 adds nothing. */
