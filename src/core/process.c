@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        Shutdown waits until the services have nothing to do, then stops them one after the
- *             other; work that comes in between starts it over.
+ *             other; work that comes in between starts it over. One shutdown at a time stops them,
+ *             and the others wait for it: none returns while there are threads.
  * Invariants  None of its own.
  * Locks       None of its own.
  * Ordering    None: joining a thread orders all it did.
@@ -58,7 +59,25 @@ void cconc_executor_read(cconc_executor_stats *out_stats)
 /* The watch of the executor may be armed although it has nothing left to watch: it is no work. */
 static bool process_is_busy(void)
 {
-    return cconc__executor_is_busy() || cconc__timer_is_busy() || cconc__sigwatch_is_busy();
+    return cconc__executor_is_busy() || cconc__timer_is_busy() || cconc__sigwatch_is_busy() ||
+           cconc__quiet_is_claimed();
+}
+
+/* End the services, unless another thread does or there is work. Returns 0 or EBUSY. */
+static int process_stop(void)
+{
+    int err;
+    if (!cconc__quiet_claim()) {
+        return EBUSY;
+    }
+    err = cconc__executor_stop();
+    err = err ? err : cconc__timer_stop();
+    err = err ? err : cconc__sigwatch_stop();
+    if (!err) {
+        cconc__self_trim();
+    }
+    cconc__quiet_release();
+    return err;
 }
 
 static bool process_is_service(void)
@@ -81,11 +100,7 @@ int cconc_shutdown(cconc_ctx *ctx)
         if (err) {
             return err;
         }
-        err = cconc__executor_stop();
-        err = err ? err : cconc__timer_stop();
-        err = err ? err : cconc__sigwatch_stop();
-        if (!err) {
-            cconc__self_trim();
+        if (process_stop() == 0) {
             return 0;
         }
     }

@@ -4,7 +4,8 @@
  * Idea        Executor, timer service and signal service tell when they may have become idle. That
  *             costs them one load unless somebody waits.
  * Invariants  I1 waiting is the length of the queue.
- * Locks       mu, rank QUIET: the queue. is_busy() is asked with no lock held.
+ *             I2 The services are ended by one thread at a time: the one that has claimed it.
+ * Locks       mu, rank QUIET: queue, is_claimed. is_busy() is asked with no lock held.
  * Ordering    waiting is relaxed. The waiter counts itself, then asks is_busy(), which takes the
  *             lock of each service; a service changes under that lock, then looks at waiting.
  *             Whoever has the lock second sees what the first did.
@@ -19,6 +20,7 @@
 
 static lock mu = LOCK_INIT(RANK_QUIET);
 static waitq queue = {{&queue.list, &queue.list}, 0}; /* (m) */
+static bool is_claimed;                               /* (m) */
 static atom_u32 waiting;                              /* (a) */
 
 void cconc__quiet_tell(void)
@@ -55,7 +57,35 @@ void cconc__quiet_forked(void)
 {
     cconc__lock_forked(&mu);
     waitq_init(&queue);
+    is_claimed = false;
     atom_init(&waiting, 0);
+}
+
+bool cconc__quiet_claim(void)
+{
+    bool is_ours;
+    lock_take(&mu);
+    is_ours = !is_claimed;
+    is_claimed = true;
+    lock_leave(&mu);
+    return is_ours;
+}
+
+void cconc__quiet_release(void)
+{
+    lock_take(&mu);
+    is_claimed = false;
+    lock_leave(&mu);
+    cconc__quiet_tell();
+}
+
+bool cconc__quiet_is_claimed(void)
+{
+    bool claimed;
+    lock_take(&mu);
+    claimed = is_claimed;
+    lock_leave(&mu);
+    return claimed;
 }
 
 int cconc__quiet_wait(cconc_ctx *ctx, bool (*is_busy)(void))

@@ -13,6 +13,7 @@
 #include "core/service.h"
 
 #include "core/must.h"
+#include "core/quiet.h"
 #include "plat/cpu.h"
 #include "plat/fork.h"
 
@@ -92,6 +93,7 @@ int cconc__service_start(service *s)
     lock_take(s->mu);
     s->state = err ? SERVICE_NONE : SERVICE_RUNNING;
     lock_leave(s->mu);
+    cconc__quiet_tell();
     return err;
 }
 

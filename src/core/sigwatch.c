@@ -258,8 +258,7 @@ int cconc__sigwatch_stop(void)
     service_state found;
     lock_take(&mu);
     found = service_of_signals.state;
-    if (!list_is_empty(&added) || adding > 0 || found == SERVICE_STARTING ||
-        found == SERVICE_STOPPING) {
+    if (!list_is_empty(&added) || adding > 0) {
         lock_leave(&mu);
         return EBUSY;
     }

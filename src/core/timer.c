@@ -377,7 +377,8 @@ bool cconc__timer_is_armed(timer *due)
 static bool timer_is_busy_locked(void)
 {
     cconc__lock_assert_held(&mu);
-    return firing || (used > 0 && heap[0].due_ns != PLAT_NEVER);
+    return firing || service_of_timers.state == SERVICE_STARTING ||
+           (used > 0 && heap[0].due_ns != PLAT_NEVER);
 }
 
 bool cconc__timer_is_busy(void)
@@ -460,7 +461,7 @@ int cconc__timer_stop(void)
     service_state found;
     lock_take(&mu);
     found = service_of_timers.state;
-    if (timer_is_busy_locked() || found == SERVICE_STARTING || found == SERVICE_STOPPING) {
+    if (timer_is_busy_locked()) {
         lock_leave(&mu);
         return EBUSY;
     }

@@ -38,7 +38,7 @@ bool cconc__timer_is_armed(timer *due);
 /* Give the number of armed timers. */
 size_t cconc__timer_armed(void);
 
-/* Tell whether a timer fires, or is armed and due some day. */
+/* Tell whether a timer fires, or is armed and due some day, or the service starts. */
 bool cconc__timer_is_busy(void);
 
 /* Tell whether a timer fires or is due; give the earliest due time, PLAT_NEVER if there is none. */
@@ -50,8 +50,8 @@ int64_t cconc__timer_next(void);
  * service's. */
 bool cconc__timer_forked(void);
 
-/* End and join the service's thread, unless there is room for a timer that may be armed yet.
- * Returns 0, or EBUSY if one is armed. */
+/* End and join the service's thread, unless there is room for a timer that may be armed yet. By one
+ * thread at a time. Returns 0, or EBUSY if the service is busy. */
 int cconc__timer_stop(void);
 
 /* Tell whether the calling thread is the service's. */
