@@ -129,6 +129,8 @@ typedef struct engine {
     bool     is_forked;
     bool     is_tracing;
     bool     has_raced;    /* ThreadSanitizer has seen a race */
+    bool     has_polled;   /* a thread has yielded: the search without a bound has its own rule when
+                            * it goes on, which a replay does not follow */
     bool     is_redundant; /* the search has seen this interleaving in another order */
     uint32_t steps;
     uint32_t max_steps;

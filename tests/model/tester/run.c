@@ -124,7 +124,8 @@ static bool explore_one(const model_scenario *scenario, outcome *out)
     if (!is_right) {
         return false;
     }
-    return out->interleavings % TWICE_EVERY != 1 || is_stable(scenario);
+    return out->interleavings % TWICE_EVERY != 1 ||
+           (strategy_now == &strategy_all && model.has_polled) || is_stable(scenario);
 }
 
 static void search_start(const strategy *by, int bound)

@@ -447,6 +447,7 @@ bool run_execution(const model_scenario *scenario)
     model.is_forked = false;
     model.has_raced = false;
     model.is_redundant = false;
+    model.has_polled = false;
     model.steps = 0;
     model.max_steps = scenario->max_steps ? scenario->max_steps : 2000;
     model.now_ns = MODEL_START;

@@ -226,6 +226,7 @@ void model_yield(void)
     o.kind = OP_YIELD;
     o.site = __builtin_return_address(0);
     order_refresh();
+    model.has_polled = true;
     model.current->has_yielded = strategy_now != &strategy_all || model.is_epilogue;
     step_point(&o);
 }
