@@ -5,8 +5,9 @@ SPDX-License-Identifier: MIT
 Usage: run.py BUILD_FOLDER [NAME...] [--jobs N] [--seconds N] [--modes MODE...]
 
 A mutant is a patch below this folder: header lines (Breaks, Covers, Killer, Mode), then a unified
-diff against src/. It must apply exactly, its killers must exist, and one of them must fail. Mode
-plain, weak or race is the build of the tester that sees it. A line for each mutant; the last one is
+diff against src/. It must apply exactly, its killers must exist, and one of them must fail, and do
+so again by the line that it prints. Mode plain, weak or race is the build of the tester that sees
+it. A line for each mutant; the last one is
 mutants=KILLED/TOTAL. The status is 0 if all were killed.
 """
 import argparse
@@ -107,19 +108,30 @@ def build_library(mutant, build, folder):
     build.run(link)
 
 
+def explore(command, folder, seconds, **variables):
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=seconds,
+                          env={**os.environ, "LD_LIBRARY_PATH": folder, **variables})
+    if done.returncode not in (0, 1):
+        raise Failure(f"the tester ended with {done.returncode}: {done.stderr[-500:]}")
+    return done
+
+
 def judge(mutant, builds, folder, seconds):
     """Which scenario found it; None if none did."""
     mode = mutant.fields["Mode"]
     mutate(mutant, folder)
     build_library(mutant, builds[mode], folder)
     program = os.path.join(builds[mode].folder, "tests/model", PROGRAMS[mode])
-    done = subprocess.run([program, "--first", "--exact", "--jobs", "1", *mutant.killers()],
-                          text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=seconds, env={**os.environ, "LD_LIBRARY_PATH": folder})
-    if done.returncode not in (0, 1):
-        raise Failure(f"the tester ended with {done.returncode}: {done.stderr[-500:]}")
+    done = explore([program, "--first", "--exact", "--jobs", "1", *mutant.killers()], folder,
+                   seconds)
     failed = re.search(r"^(\w+) .* FAILED$", done.stdout, re.MULTILINE)
-    return failed.group(1) if failed else None
+    if not failed:
+        return None
+    again = re.search(r"again: MODEL_REPLAY=(\S+)$", done.stderr, re.MULTILINE)
+    if again and explore([program], folder, seconds, MODEL_REPLAY=again.group(1)).returncode != 1:
+        raise Failure(f"{again.group(1)} does not fail again")
+    return failed.group(1)
 
 
 def try_one(mutant, builds, base, seconds):
