@@ -28,6 +28,8 @@ typedef struct env {
     uint32_t       gone;   /* the same: as ended */
     int            fails;  /* what create returns, if not 0 */
     bool           refuses;/* reset does */
+    thing         *got;    /* of the second thread */
+    struct env    *other;  /* one more pool */
     thing          things[THINGS];
 } env;
 
@@ -63,16 +65,25 @@ static inline void thing_destroy(void *user, void *object)
     (void)model_add(&e->ended, 1);
 }
 
-static inline env *env_new(cconc_objpool_opts opts)
+/* A pool of things; callbacks that opts sets are kept. */
+static inline env *env_new_with(cconc_objpool_opts opts, cconc_objpool_destroy_fn destroy)
 {
     env *e = model_zalloc(sizeof(*e));
-    opts.create = thing_create;
-    opts.reset = thing_reset;
-    opts.destroy = thing_destroy;
+    opts.create = opts.create ? opts.create : thing_create;
+    opts.reset = opts.reset ? opts.reset : thing_reset;
+    opts.destroy = destroy;
     opts.size = sizeof(thing);
     opts.user = e;
-    MODEL_EQ(cconc_objpool_new(&opts, &e->pool), 0);
+    if (cconc_objpool_new(&opts, &e->pool) != 0) {
+        MODEL_CHECK(model_had_fault(MODEL_NO_MEMORY) && !e->pool);
+        MODEL_EQ(cconc_objpool_new(&opts, &e->pool), 0);
+    }
     return e;
+}
+
+static inline env *env_new(cconc_objpool_opts opts)
+{
+    return env_new_with(opts, thing_destroy);
 }
 
 static inline thing *env_get(env *e)
@@ -91,6 +102,36 @@ static inline void borrows(void *arg)
 {
     env *e = arg;
     cconc_objpool_put(e->pool, env_get(e));
+}
+
+static inline void borrows_three(void *arg)
+{
+    env *e = arg;
+    thing *t[3];
+    for (int i = 0; i < 3; i++) {
+        t[i] = env_get(e);
+    }
+    for (int i = 0; i < 3; i++) {
+        cconc_objpool_put(e->pool, t[i]);
+    }
+}
+
+static inline void gets(void *arg)
+{
+    env *e = arg;
+    e->got = env_get(e);
+}
+
+static inline void puts_back(void *arg)
+{
+    env *e = arg;
+    cconc_objpool_put(e->pool, e->got);
+}
+
+static inline void trims(void *arg)
+{
+    env *e = arg;
+    cconc_objpool_trim(e->pool);
 }
 
 /* All threads were joined: bring the plain counts up to date. */
