@@ -1,0 +1,233 @@
+/* lot.c - interleavings of the lot: waiters found by an object's address.
+ * SPDX-License-Identifier: MIT
+ *
+ * Risk     A waiter of one object that is woken for another, or not woken because another's is
+ *          before it; a code that comes after the wake; an object that is touched by its last
+ *          waker.
+ * Method   Scenarios of the deterministic tester, two or three threads each.
+ * Catches  Keys that are not compared; a node that is taken out twice; codes written to those who
+ *          were in the batch before.
+ */
+#include "model.h"
+
+#include "core/lot.h"
+
+typedef struct place {
+    model_word is_done; /* what is waited for; changes under the bucket's lock */
+} place;
+
+typedef struct visitor {
+    place     *at;
+    cconc_ctx *ctx;
+    claim_kind kind;
+    int        code; /* what a grant has brought */
+    bool       waited;
+} visitor;
+
+static visitor *visitor_new(place *at)
+{
+    visitor *v = model_zalloc(sizeof(*v));
+    v->at = at;
+    return v;
+}
+
+static void visits(void *arg)
+{
+    visitor *v = arg;
+    const place *at = v->at;
+    waiter w;
+    wait_node node;
+    lot_bucket *bucket;
+    cconc__waiter_arm(&w, v->ctx);
+    wait_node_init(&node, &w, &v->code, 0);
+    bucket = cconc__lot_take(at);
+    v->waited = v->at->is_done.value == 0;
+    if (v->waited) {
+        cconc__lot_push_locked(bucket, &node, at);
+    }
+    cconc__lot_leave(bucket);
+    if (v->waited) {
+        cconc__waiter_park(&w, false);
+        cconc__lot_remove(&node, at); /* the object itself may have gone */
+        v->kind = waiter_kind(&w);
+    }
+    waiter_disarm(&w);
+}
+
+/* It is done: all who wait for it go, with code. */
+static void ends_with(place *at, int code)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    lot_bucket *bucket = cconc__lot_take(at);
+    at->is_done.value = 1;
+    if (code) {
+        cconc__lot_hand_locked(bucket, at, code, &batch);
+    } else {
+        cconc__lot_claim_locked(bucket, at, CLAIM_READY, &batch);
+    }
+    cconc__lot_leave(bucket);
+    batch_wake(&batch);
+}
+
+static void ends(void *arg)
+{
+    ends_with(arg, 0);
+}
+
+static void hands(void *arg)
+{
+    ends_with(arg, 7);
+}
+
+/* Two that share a bucket, and so a queue. */
+static void two_places(place **out_one, place **out_other)
+{
+    enum { MANY = 600 };
+    place *all = model_zalloc(MANY * sizeof(*all));
+    lot_bucket *wanted = cconc__lot_take(&all[0]);
+    lot_bucket *found = NULL;
+    int at = 0;
+    cconc__lot_leave(wanted);
+    while (found != wanted && at < MANY - 1) {
+        at++;
+        found = cconc__lot_take(&all[at]);
+        cconc__lot_leave(found);
+    }
+    MODEL_CHECK(found == wanted);
+    *out_one = &all[0];
+    *out_other = &all[at];
+}
+
+MODEL_SCENARIO(lot_end_meets_wait, .exhaustive = true, .covers = "H16", .goals = "waited came_late")
+{
+    visitor *v = visitor_new(model_zalloc(sizeof(place)));
+    model_spawn(ends, v->at);
+    visits(v);
+    model_join_all();
+    MODEL_EQ(v->kind, v->waited ? CLAIM_READY : CLAIM_WAITING);
+    MODEL_EQ(cconc__lot_count(v->at), 0);
+    model_cover(v->waited ? "waited" : "came_late");
+}
+
+MODEL_SCENARIO(lot_end_wakes_all, .exhaustive = true, .covers = "S3", .goals = "both one none")
+{
+    visitor *v = visitor_new(model_zalloc(sizeof(place)));
+    visitor *u = visitor_new(v->at);
+    static const char *const names[] = {"none", "one", "both"};
+    model_spawn(visits, u);
+    model_spawn(visits, v);
+    ends(v->at);
+    model_join_all();
+    MODEL_EQ(cconc__lot_count(v->at), 0);
+    model_cover(names[v->waited + u->waited]);
+}
+
+/* The end of one object is none of the other's, though they share a queue. */
+MODEL_SCENARIO(lot_two_objects_in_one_bucket, .max_steps = 4000, .covers = "S14",
+               .goals = "first second")
+{
+    place *one;
+    place *other;
+    visitor *v;
+    visitor *u;
+    two_places(&one, &other);
+    v = visitor_new(one);
+    u = visitor_new(other);
+    model_spawn(visits, v);
+    model_spawn(visits, u);
+    model_until_parked(2);
+    MODEL_EQ(cconc__lot_count(one), 1);
+    MODEL_EQ(cconc__lot_count(other), 1);
+    if (model_choose(2)) {
+        ends(one);
+        MODEL_EQ(cconc__lot_count(other), 1);
+        ends(other);
+        model_cover("first");
+    } else {
+        hands(other);
+        MODEL_EQ(cconc__lot_count(one), 1);
+        hands(one);
+        MODEL_EQ(u->code, 7);
+        model_cover("second");
+    }
+    model_join_all();
+    MODEL_EQ(v->code, u->code);
+}
+
+/* The code is there before anybody goes on. */
+MODEL_SCENARIO(lot_hands_a_code_over, .exhaustive = true, .covers = "S5", .goals = "both one none")
+{
+    visitor *v = visitor_new(model_zalloc(sizeof(place)));
+    visitor *u = visitor_new(v->at);
+    static const char *const names[] = {"none", "one", "both"};
+    model_spawn(visits, u);
+    model_spawn(hands, v->at);
+    visits(v);
+    MODEL_EQ(v->code, v->waited ? 7 : 0);
+    model_join_all();
+    MODEL_EQ(u->code, u->waited ? 7 : 0);
+    model_cover(names[v->waited + u->waited]);
+}
+
+/* Only those of the object that is ended get its code, not who is in the batch already. */
+MODEL_SCENARIO(lot_hands_codes_in_one_batch)
+{
+    place *at[2] = {model_zalloc(sizeof(place)), model_zalloc(sizeof(place))};
+    visitor *v[2] = {visitor_new(at[0]), visitor_new(at[1])};
+    wake_batch batch = WAKE_BATCH_INIT;
+    model_spawn(visits, v[0]);
+    model_spawn(visits, v[1]);
+    model_until_parked(2);
+    for (int i = 0; i < 2; i++) {
+        lot_bucket *bucket = cconc__lot_take(at[i]);
+        cconc__lot_hand_locked(bucket, at[i], i + 1, &batch);
+        cconc__lot_leave(bucket);
+    }
+    batch_wake(&batch);
+    model_join_all();
+    MODEL_EQ(v[0]->code, 1);
+    MODEL_EQ(v[1]->code, 2);
+}
+
+/* A waiter that leaves on time takes itself out; whoever ends the object then gives it nothing. */
+MODEL_SCENARIO(lot_time_against_end, .exhaustive = true, .covers = "H20",
+               .goals = "late ended came_late")
+{
+    cconc_ctx_mem mem;
+    visitor *v = visitor_new(model_zalloc(sizeof(place)));
+    v->ctx = cconc_ctx_until(&mem, NULL, MODEL_START + 1000);
+    model_spawn(hands, v->at);
+    visits(v);
+    MODEL_EQ(v->code, v->kind == CLAIM_GRANT ? 7 : 0);
+    MODEL_CHECK(v->kind != CLAIM_TIMEOUT || model_now() >= MODEL_START + 1000);
+    MODEL_EQ(cconc__lot_count(v->at), 0);
+    model_join_all();
+    model_cover(!v->waited ? "came_late" : v->kind == CLAIM_GRANT ? "ended" : "late");
+}
+
+/* The object goes with the wait that ends: the address is only compared. */
+static void visits_and_frees(void *arg)
+{
+    visitor *v = arg;
+    visits(v);
+    model_free(v->at);
+}
+
+static void ends_without_looking_back(void *arg)
+{
+    wake_batch batch = WAKE_BATCH_INIT;
+    lot_bucket *bucket = cconc__lot_take(arg);
+    cconc__lot_claim_locked(bucket, arg, CLAIM_READY, &batch);
+    cconc__lot_leave(bucket);
+    batch_wake(&batch);
+}
+
+MODEL_SCENARIO(lot_object_goes_when_its_wait_ends, .low = true, .covers = "G3 S5")
+{
+    visitor *v = visitor_new(model_zalloc(sizeof(place)));
+    model_spawn(visits_and_frees, v);
+    model_until_parked(1);
+    ends_without_looking_back(v->at);
+    model_join_all();
+    MODEL_EQ(v->kind, CLAIM_READY);
+}
