@@ -25,6 +25,8 @@ typedef struct part {
     int         fails;   /* what its function returns */
     bool        exits;   /* its function ends its thread */
     model_word  dropped;
+    model_word  answers; /* that its handle has got */
+    uint32_t    noted;   /* an operation of a history */
     bool        ran;     /* its function was called; ordered by the flight for who has the result */
     item        made;
     int         code;
@@ -39,6 +41,7 @@ typedef struct env {
     model_word    runs;
     model_word    go;    /* what functions that take their time wait for */
     model_word    ended;
+    model_word    inside; /* functions that run */
     part          parts[PARTS];
 } env;
 
@@ -110,6 +113,30 @@ static inline void part_unref(part *p)
         cconc_flight_result_unref(p->result);
         p->result = NULL;
     }
+}
+
+/* Board without waiting, then wait. */
+static inline void part_board(part *p)
+{
+    p->code = cconc_flight_do_async(p->e->set, p->ctx, p->key, 1, part_load, p, part_drop,
+                                    &p->call);
+}
+
+static inline void part_wait(part *p, cconc_ctx *ctx)
+{
+    p->code = cconc_flight_wait(p->call, ctx, &p->result);
+}
+
+/* At the end: the library's threads end, and nothing is left to do. */
+static inline void check_and_free(env *e)
+{
+    MODEL_EQ(cconc_shutdown(NULL), 0);
+    for (int i = 0; i < PARTS; i++) {
+        part *p = &e->parts[i];
+        MODEL_CHECK(model_get(&p->dropped) <= 1);
+        MODEL_EQ(p->made.destroyed, p->made.payload > 0);
+    }
+    cconc_flight_free(e->set);
 }
 
 #endif

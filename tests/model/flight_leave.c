@@ -13,29 +13,6 @@
 
 /* ---- contexts that end ---------------------------------------------------------------------- */
 
-/* Board without waiting, then wait. */
-static void part_board(part *p)
-{
-    p->code = cconc_flight_do_async(p->e->set, p->ctx, p->key, 1, part_load, p, part_drop,
-                                    &p->call);
-}
-
-static void part_wait(part *p, cconc_ctx *ctx)
-{
-    p->code = cconc_flight_wait(p->call, ctx, &p->result);
-}
-
-static void check_and_free(env *e)
-{
-    MODEL_EQ(cconc_shutdown(NULL), 0);
-    for (int i = 0; i < PARTS; i++) {
-        part *p = &e->parts[i];
-        MODEL_CHECK(model_get(&p->dropped) <= 1);
-        MODEL_EQ(p->made.destroyed, p->made.payload > 0);
-    }
-    cconc_flight_free(e->set);
-}
-
 MODEL_SCENARIO(flight_caller_that_leaves_disturbs_nobody, .bound = 2, .covers = "F3 H20",
                .faults = MODEL_LATE_TIME, .goals = "refused left served stayer_has_its_value")
 {

@@ -340,7 +340,7 @@ MODEL_SCENARIO(objpool_calls_look_atomic)
 }
 
 /* A put that a trim overtakes is as old as if it had come before, but not found before its end. */
-MODEL_SCENARIO(objpool_calls_and_trims_look_atomic, .bound = 2)
+MODEL_SCENARIO(objpool_calls_and_trims_look_atomic)
 {
     env *e = env_new((cconc_objpool_opts){.cache = CCONC_OBJPOOL_NO_CACHE});
     start = (sets){.most = 8, .hidden = 1};
@@ -354,7 +354,7 @@ MODEL_SCENARIO(objpool_calls_and_trims_look_atomic, .bound = 2)
     env_free(e);
 }
 
-MODEL_SCENARIO(objpool_calls_with_caches_look_atomic, .bound = 2)
+MODEL_SCENARIO(objpool_calls_with_caches_look_atomic)
 {
     env *e = env_new((cconc_objpool_opts){.cache = 1});
     start = (sets){.most = 8, .hidden = 1};
