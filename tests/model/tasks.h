@@ -12,6 +12,7 @@ typedef struct env {
     cconc_group *group;
     cconc_pool  *pool;
     cconc_ctx   *ctx;      /* bounds a wait */
+    cconc_ctx   *ended;    /* so that one does not even begin */
     model_word  started;   /* tasks that have begun */
     model_word  gate;      /* open: 1; held() waits for it */
     model_word  hooks;     /* calls of hooks */
