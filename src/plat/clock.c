@@ -5,9 +5,9 @@
  *             load more; the virtual one is for tests, and behind a mutex: it needs no atomic wider
  *             than a pointer.
  * Invariants  I1 While the flag is set the reading never falls.
- *             I2 Nor does time when the real clock is frozen: the flag is set before the real time is
- *                read that the virtual clock starts with, and who read the real time looks at the
- *                flag afterwards.
+ *             I2 Nor does time when the real clock is frozen: the flag is set before the real time
+ *                is read that the virtual clock starts with, and who read the real time looks at
+ *                the flag afterwards.
  * Locks       mu, a leaf below every other: time is read under all of them.
  * Ordering    The flag is relaxed. It is set under mu, together with the reading: whoever sees it
  *             and then has mu reads what was set. Reading the real time keeps what comes before and
