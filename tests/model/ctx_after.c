@@ -45,7 +45,7 @@ static void cancels(void *arg)
 /* ---- once, and only if not stopped ----------------------------------------------------------- */
 
 /* stop says true, and it never runs; or false, and it runs once (C14). */
-MODEL_SCENARIO(ctx_after_stop_meets_cancel, .bound = 2, .goals = "stopped ran", .covers = "C14")
+MODEL_SCENARIO(ctx_after_stop_meets_cancel, .goals = "stopped ran", .covers = "C14")
 {
     env *e = env_new(counts);
     model_spawn(cancels, e);
@@ -81,7 +81,7 @@ MODEL_SCENARIO(ctx_after_two_stops, .exhaustive = true, .goals = "first second",
 }
 
 /* Registered while the context ends: it runs once, here or there (C14). */
-MODEL_SCENARIO(ctx_after_registered_meets_cancel, .bound = 2, .goals = "was_done was_live",
+MODEL_SCENARIO(ctx_after_registered_meets_cancel, .goals = "was_done was_live",
                .covers = "C14")
 {
     env *e = env_new(NULL);
@@ -101,7 +101,7 @@ static void counts_too(void *arg)
 }
 
 /* Two at one context: each has its own end (ctx-7). */
-MODEL_SCENARIO(ctx_after_two_at_one_context, .bound = 2, .goals = "stopped ran", .covers = "C3")
+MODEL_SCENARIO(ctx_after_two_at_one_context, .goals = "stopped ran", .covers = "C3")
 {
     env *e = env_new(counts_too);
     MODEL_EQ(cconc_ctx_after_func(e->root, counts_too, e, &e->after_two), 0);
@@ -127,7 +127,7 @@ static void frees_it(void *arg)
 }
 
 /* stop_wait is back when the function is over, and sees what it did (ctx-9, ctx-15). */
-MODEL_SCENARIO(ctx_after_stop_wait_meets_the_function, .bound = 2, .goals = "stopped ran",
+MODEL_SCENARIO(ctx_after_stop_wait_meets_the_function, .goals = "stopped ran",
                .covers = "C3")
 {
     env *e = env_new(counts);
@@ -142,7 +142,7 @@ MODEL_SCENARIO(ctx_after_stop_wait_meets_the_function, .bound = 2, .goals = "sto
 }
 
 /* Two wait for the end of one run: both are told (C3). */
-MODEL_SCENARIO(ctx_after_two_wait_for_its_end, .bound = 1, .covers = "C3")
+MODEL_SCENARIO(ctx_after_two_wait_for_its_end, .bound = 2, .covers = "C3")
 {
     env *e = env_new(counts);
     cconc_ctx_cancel(e->root);
@@ -157,7 +157,7 @@ MODEL_SCENARIO(ctx_after_two_wait_for_its_end, .bound = 1, .covers = "C3")
 }
 
 /* free while the function runs, and while it was only handed on; then nothing is left of it. */
-MODEL_SCENARIO(ctx_after_free_meets_cancel, .bound = 2, .goals = "stopped ran",
+MODEL_SCENARIO(ctx_after_free_meets_cancel, .goals = "stopped ran",
                .covers = "C14 S5")
 {
     env *e = env_new(counts);
@@ -172,7 +172,7 @@ MODEL_SCENARIO(ctx_after_free_meets_cancel, .bound = 2, .goals = "stopped ran",
 }
 
 /* The context's last handle goes first: that ends it, and the registration keeps its memory. */
-MODEL_SCENARIO(ctx_after_outlives_the_last_handle, .bound = 2, .goals = "stopped ran",
+MODEL_SCENARIO(ctx_after_outlives_the_last_handle, .goals = "stopped ran",
                .covers = "C11")
 {
     env *e = env_new(counts);
@@ -197,7 +197,7 @@ static void stops_itself(void *arg)
 }
 
 /* stop_wait and free from inside do not wait for themselves (C12); the last handle goes there. */
-MODEL_SCENARIO(ctx_after_frees_itself, .bound = 2, .covers = "C12")
+MODEL_SCENARIO(ctx_after_frees_itself, .covers = "C12")
 {
     env *e = env_new(stops_itself);
     (void)cconc_ctx_ref(e->root);
@@ -221,7 +221,7 @@ static void calls_much(void *arg)
 }
 
 /* It may call anything, also for its own context, and wait for another one (C10). */
-MODEL_SCENARIO(ctx_after_calls_everything, .bound = 1, .covers = "C10")
+MODEL_SCENARIO(ctx_after_calls_everything, .bound = 2, .covers = "C10")
 {
     env *e = env_new(calls_much);
     MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->other), 0);
@@ -242,7 +242,7 @@ static void ends_its_thread(void *arg)
 }
 
 /* The end of its thread counts as return (proc-3). */
-MODEL_SCENARIO(ctx_after_ends_its_thread, .bound = 2, .covers = "G7")
+MODEL_SCENARIO(ctx_after_ends_its_thread, .covers = "G7")
 {
     env *e = env_new(ends_its_thread);
     cconc_ctx_cancel(e->root);
@@ -256,7 +256,7 @@ MODEL_SCENARIO(ctx_after_ends_its_thread, .bound = 2, .covers = "G7")
 /* ---- rough systems --------------------------------------------------------------------------- */
 
 /* No thread for the executor: the service's own runs it, and if it ends that, goes on (ctx-10). */
-MODEL_SCENARIO(ctx_after_without_a_thread, .bound = 2, .faults = MODEL_NO_THREAD,
+MODEL_SCENARIO(ctx_after_without_a_thread, .faults = MODEL_NO_THREAD,
                .goals = "refused ran", .covers = "W15 G7")
 {
     env *e = env_new(NULL);
@@ -278,7 +278,7 @@ MODEL_SCENARIO(ctx_after_without_a_thread, .bound = 2, .faults = MODEL_NO_THREAD
 }
 
 /* An allocation fails: the registration is refused, or runs all the same. */
-MODEL_SCENARIO(ctx_after_without_memory, .bound = 2, .faults = MODEL_NO_MEMORY,
+MODEL_SCENARIO(ctx_after_without_memory, .faults = MODEL_NO_MEMORY,
                .goals = "refused ran", .covers = "X4")
 {
     env *e = model_zalloc(sizeof(*e));

@@ -111,7 +111,7 @@ static void derives_with_timeout(void *arg)
 }
 
 /* Made while the parent ends: the room that it has for its timer is given back once. */
-MODEL_SCENARIO(ctx_derive_with_deadline_meets_cancel, .bound = 2, .goals = "born_done born_live",
+MODEL_SCENARIO(ctx_derive_with_deadline_meets_cancel, .goals = "born_done born_live",
                .covers = "C1 C5")
 {
     env *e = model_zalloc(sizeof(*e));
@@ -222,7 +222,7 @@ static void notes_time(void *arg)
     model_set(&e->told, 1);
 }
 
-MODEL_SCENARIO(ctx_earlier_deadline_wakes_the_service, .bound = 2, .faults = MODEL_LATE_TIME,
+MODEL_SCENARIO(ctx_earlier_deadline_wakes_the_service, .faults = MODEL_LATE_TIME,
                .covers = "T4")
 {
     env *e = env_new(1000000);
