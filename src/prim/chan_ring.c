@@ -24,6 +24,9 @@
  *                     slot has been read
  *             ring.2  cconc_chan_close(): or acqrel -> ring_word(): load acq, ring_try(): cas acq
  *                     what came before close
+ *             ring.3  ring_try(), cconc__chan_ring_move_locked(): cas acqrel -> ring_word(): load
+ *                     acq    what the mover had moved before, in this ring and in others: who
+ *                     has seen an element leave sees the one that came before it left
  * Lifetime    A caller touches a slot between its move and its stamp, the channel until it returns.
  * Rejected    One lock for the ring: 17 ns an operation where nobody waits, and convoys (0001).
  *             Length and closed bit in two words: a reader could pair an old length 0 with a new
@@ -62,7 +65,7 @@ void cconc__chan_copy(const cconc_chan *ch, void *to, const void *from)
 
 static inline size_t ring_word(const cconc_chan *ch, chan_dir dir)
 {
-    return atom_load_acq(ch->word[dir]); /* [ring.2] acq: what came before close */
+    return atom_load_acq(ch->word[dir]); /* [ring.2] [ring.3] acq: what came before */
 }
 
 static inline atom_size *ring_stamp(const cconc_chan *ch, size_t word)
@@ -115,8 +118,8 @@ static inline int ring_try(cconc_chan *ch, chan_dir dir, void *elem, bool *out_w
             return dir == CHAN_SEND && (word & CHAN_CLOSED) ? EPIPE : EBUSY;
         }
         if (ring_turn(ch, dir, word)) {
-            /* [ring.2] acq: as ring_word(). The move is where the call takes effect. */
-            if (atom_cas_weak_acq_acq(ch->word[dir], &word, ring_next(ch, word))) {
+            /* [ring.2] [ring.3] acqrel: as ring_word(). Here the call takes effect. */
+            if (atom_cas_weak_acqrel_acq(ch->word[dir], &word, ring_next(ch, word))) {
                 *out_wake = (word & CHAN_WAKE) != 0;
                 ring_pass(ch, dir, word, elem);
                 return 0;
@@ -143,8 +146,8 @@ bool cconc__chan_ring_move_locked(cconc_chan *ch, chan_dir dir, void *elem)
     size_t word = ring_word(ch, dir);
     cconc__lock_assert_held(&ch->mu);
     CHECK((word & CHAN_DIRECT) && ring_turn(ch, dir, word));
-    /* [ring.2] acq: as ring_word(); it fails only by chance: the position is ours (I3) */
-    while (!atom_cas_weak_acq_acq(ch->word[dir], &word, ring_next(ch, word))) {
+    /* [ring.2] [ring.3] acqrel: as in ring_try(); it fails by chance alone: I3 */
+    while (!atom_cas_weak_acqrel_acq(ch->word[dir], &word, ring_next(ch, word))) {
     }
     ring_pass(ch, dir, word, elem);
     return (word & CHAN_WAKE) != 0;
