@@ -34,6 +34,8 @@ static void history_point(void)
     op o = {.kind = OP_WORD, .object = ops, .writes = true, .deadline_ns = INT64_MAX};
     o.site = __builtin_return_address(0);
     step_point(&o);
+    order_acquire(ops); /* what had ended before is known to what begins after */
+    order_release(ops);
 }
 
 uint32_t model_begin(int what, int64_t arg)

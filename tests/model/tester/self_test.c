@@ -265,7 +265,8 @@ static void has_frame(void *arg)
     (void)atom_load_rlx(&((shared *)arg)->y);
 }
 
-MODEL_SCENARIO(self_frame_is_gone, .finds = MODEL_USE_AFTER, .finds_bound = 1)
+MODEL_SCENARIO(self_frame_is_gone, .finds = MODEL_USE_AFTER, .finds_bound = 1,
+               .only = MODEL_IN_PLAIN | MODEL_IN_WEAK)
 {
     shared *s = shared_new();
     model_spawn(has_frame, s);
