@@ -6,9 +6,11 @@
 #
 # Layers    unit conformance stress examples lint install    the library as users get it (build/)
 #           sweep   unit and conformance of build/, with each allocation of each call failing
+#           model   the deterministic tester, and the mutants that it must find (tests/model)
 #           asan    unit, conformance, stress with AddressSanitizer, UBSan, checks on (build/asan)
 #           tsan    the same with ThreadSanitizer (build/tsan)
-# --full    adds the examples to asan and tsan, and the layers
+# --full    adds the examples to asan and tsan, gives the model more time and all its builds, and
+#           adds the layers
 #           sweep-all           sweep in build/asan, without leaving large programs out
 #           one-cpu             unit and stress of build/ pinned to one processor
 #           hogs                unit and stress of build/ beside two programs that only compute
@@ -26,7 +28,7 @@ usage() {
     exit "$1"
 }
 
-layers=(unit conformance stress examples lint install sweep asan tsan)
+layers=(unit conformance stress examples lint install sweep model asan tsan)
 full_layers=(sweep-all one-cpu hogs valgrind helgrind clang-14 clang-19 promela coverage)
 only=
 full=
@@ -263,8 +265,61 @@ run_coverage() {
     tail -n 8 build/coverage.txt
 }
 
+# explore PROGRAM ARGUMENT...: adds the row of one build of the tester.
+explore() {
+    local program=$1 start=$SECONDS last passed failed note
+    shift
+    echo
+    echo "== $program"
+    "build/tests/model/$program" "$@" 2>&1 | tee "build/$program.log" | grep -v ' self '
+    last=$(tail -n 1 "build/$program.log")
+    passed=$(sed -n 's/^model: scenarios=\([0-9]*\) .*/\1/p' <<<"$last")
+    failed=$(sed -n 's/.* failed=\([0-9]*\)$/\1/p' <<<"$last")
+    note=$(sed -n 's/^model: scenarios=[0-9]* \(.*\) failed=.*/\1/p' <<<"$last")
+    add_row "$program" $((${passed:-0} - ${failed:-0})) "${failed:-1}" $((SECONDS - start)) "$note"
+}
+
+# The mutants that the plain build of the tester can find; with --full those of all builds.
+run_mutants() {
+    local start=$SECONDS modes=(plain) counts
+    if [ -n "$full" ]; then
+        modes=(plain weak race)
+    fi
+    echo
+    echo "== mutants"
+    tests/mutants/run.py build --modes "${modes[@]}" | tee build/mutants.log
+    counts=$(sed -n '$s/^mutants=//p' build/mutants.log)
+    add_row mutants "${counts%/*}" $((${counts#*/} - ${counts%/*})) $((SECONDS - start)) ""
+}
+
+# The seconds are those that the scenarios have together, on all processors at once.
+run_model() {
+    local targets=(tests/model/model)
+    if [ -n "$full" ]; then
+        targets+=(tests/model/model_weak tests/model/model_race tests/model/model_asan)
+    fi
+    setup_arguments=()
+    if ! { configure_and_build build && ninja -C build "${targets[@]}"; } >build/model-build.log 2>&1
+    then
+        tail -n 60 build/model-build.log
+        add_row model 0 1 0 "the build failed, see build/model-build.log"
+        return
+    fi
+    if [ -n "$full" ]; then
+        explore model --full --seconds 1200
+        explore model_weak --seconds 240
+        explore model_race --seconds 240
+        explore model_asan --seconds 120
+    else
+        explore model --seconds 80
+    fi
+    run_mutants
+    sed -n '$s/ failed=.*//p' build/model.log | sed "s|\$| $(tail -n 1 build/mutants.log)|"
+}
+
 run_layer() {
     case $1 in
+    model) run_model ;;
     coverage) run_coverage ;;
     asan) run_asan asan "$sanitized_suites" ;;
     sweep) run_sweep sweep run_plain sweep ;;
