@@ -210,7 +210,7 @@ can_have() {
 run_valgrind() {
     can_have "$1" valgrind command -v valgrind || return
     setup_arguments=()
-    test_arguments=(--timeout-multiplier 20 --no-suite measured --wrap "$2")
+    test_arguments=(--timeout-multiplier 20 --no-suite measured --no-suite crowd --wrap "$2")
     STRESS_MS=500 WATCHDOG_MS=300000 run_tests "$1" build "unit stress"
 }
 
@@ -298,9 +298,8 @@ run_model() {
     if [ -n "$full" ]; then
         targets+=(tests/model/model_weak tests/model/model_race tests/model/model_asan)
     fi
-    setup_arguments=()
-    if ! { configure_and_build build && ninja -C build "${targets[@]}"; } >build/model-build.log 2>&1
-    then
+    if ! { configure_and_build build && ninja -C build "${targets[@]}"; } \
+        >build/model-build.log 2>&1; then
         tail -n 60 build/model-build.log
         add_row model 0 1 0 "the build failed, see build/model-build.log"
         return
