@@ -387,6 +387,7 @@ static void flight_table_of_many_keys_at_once_gives_its_memory_back(void **state
     struct trip trip = {.many = true};
     cconc_flight_call **calls = calloc(count, sizeof(cconc_flight_call *));
     cconc_flight_call *gated;
+    cconc_executor_stats stats;
     assert_non_null(calls);
     assert_int_equal(flight_do_async(set, NULL, "gated", &trip, &gated), 0);
     cconc_flight_result *result = NULL;
@@ -404,7 +405,8 @@ static void flight_table_of_many_keys_at_once_gives_its_memory_back(void **state
     assert_int_equal(flight_wait(gated, &result), 0);
     cconc_flight_result_unref(result);
     until(flight_counts(set).abandoned == 0);
-    until(support_live_bytes() < bytes + 64 * 1024);
+    cconc_executor_read(&stats); /* a machine under load has many threads, which keep records */
+    until(support_live_bytes() < bytes + 64 * 1024 + stats.threads_peak * 1024);
     assert_int_equal(atomic_load(&trip.dropped), count + 1);
     free(calls);
     flight_end(set);
