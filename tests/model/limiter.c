@@ -1,8 +1,8 @@
 /* limiter.c - interleavings of token buckets: what is taken, what comes back, and who waits.
  * SPDX-License-Identifier: MIT
  *
- * Risk     A token that two threads get, or nobody; what is lost while the word goes to the lock and
- *          back; a reservation that gives back too much; a wait that acts too early or too late.
+ * Risk     A token that two threads get, or nobody; what is lost while the word goes to the lock
+ *          and back; a reservation that gives back too much; a wait that acts too early, or late.
  * Method   Scenarios of the deterministic tester, two to three threads each, in its virtual time;
  *          two compare with a sequential bucket.
  * Catches  Freezes and thaws that lose what was taken, refunds that do not count what came later,
