@@ -12,6 +12,9 @@
 # --full    adds the examples to asan and tsan, gives the model more time and all its builds, and
 #           adds the layers
 #           sweep-all           sweep in build/asan, without leaving large programs out
+#           eintr               unit, conformance and stress, in a storm of signals
+#           stopcont            stress, stopped and continued at random moments
+#           faketime            unit and stress, while the calendar steps ten years to and fro
 #           one-cpu             unit and stress of build/ pinned to one processor
 #           hogs                unit and stress of build/ beside two programs that only compute
 #           valgrind            unit and stress of build/ under memcheck, leaks included
@@ -29,7 +32,8 @@ usage() {
 }
 
 layers=(unit conformance stress examples lint install sweep model asan tsan)
-full_layers=(sweep-all one-cpu hogs valgrind helgrind clang-14 clang-19 promela coverage)
+full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
+    clang-14 clang-19 promela coverage)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -214,6 +218,13 @@ run_valgrind() {
     STRESS_MS=500 WATCHDOG_MS=300000 run_tests "$1" build "unit stress"
 }
 
+# run_wrapped LAYER "SUITES" SCRIPT...: each test by the script.
+run_wrapped() {
+    setup_arguments=()
+    test_arguments=(--timeout-multiplier 4 --no-suite measured --wrap "$3")
+    run_tests "$1" build "$2"
+}
+
 run_clang() {
     can_have "$1" "$1" command -v "$1" || return
     setup_arguments=(-Dchecked=true)
@@ -321,6 +332,16 @@ run_layer() {
     model) run_model ;;
     coverage) run_coverage ;;
     asan) run_asan asan "$sanitized_suites" ;;
+    eintr)
+        setup_arguments=()
+        test_arguments=(--timeout-multiplier 4 --no-suite calm)
+        STORM=1 run_tests eintr build "unit conformance stress"
+        ;;
+    stopcont) run_wrapped stopcont stress "python3 $PWD/tests/support/stopcont.py" ;;
+    faketime)
+        can_have faketime faketime &&
+            run_wrapped faketime "unit stress" "bash $PWD/tests/support/faketime.sh"
+        ;;
     sweep) run_sweep sweep run_plain sweep ;;
     sweep-all) run_sweep sweep-all run_asan sweep-all "unit conformance" ;;
     tsan) run_tsan ;;

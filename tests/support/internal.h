@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /* A fault to inject at the at-th occasion (0 = never), and at all later ones if sticky. */
 struct support_fault {
@@ -32,6 +33,16 @@ int __real_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(
 uint64_t support_thread_fault_end(void);
 uint64_t support_object_fault_end(void);
 void support_memory_start(void);
+
+/* The signals of STORM=1: in the main thread, in a thread of a test, of one that is no more. */
+struct support_storm {
+    timer_t timer;
+    bool is_on;
+};
+
+void support_storm_start(void);
+void support_storm_enter(struct support_storm *storm);
+void support_storm_leave(struct support_storm *storm);
 
 /* The sweep of all tests: look at the environment; does this occasion fail; forget the call that
  * this thread has left by a jump; begin and end the faults of one run of a test. */

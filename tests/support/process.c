@@ -89,6 +89,7 @@ void support_misuse_compare(const char *file, int line, const char *text)
 void support_start(int argc, char **argv, const struct support_child *children)
 {
     support_sweep_start();
+    support_storm_start();
     support_memory_start();
     support_misuse_start();
     (void)self_get(); /* the main thread lives on, so its record is one of the static ones */

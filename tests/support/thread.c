@@ -33,6 +33,7 @@ struct support_thread {
     void *arg;
     size_t index;
     pthread_t id;
+    struct support_storm storm;
 };
 
 struct support_threads {
@@ -96,6 +97,7 @@ uint64_t support_thread_count(void)
 static void *thread_main(void *arg)
 {
     struct support_thread *self = arg;
+    support_storm_enter(&self->storm);
     self->fn(self->arg, self->index);
     return NULL;
 }
@@ -110,6 +112,7 @@ struct support_threads *support_threads_start(size_t count, support_thread_fn fn
         item->fn = fn;
         item->arg = arg;
         item->index = i;
+        item->storm.is_on = false;
         SUPPORT_CHECK(__real_pthread_create(&item->id, NULL, thread_main, item) == 0);
     }
     return threads;
@@ -128,6 +131,7 @@ size_t support_threads_join(struct support_threads *threads)
         void *result;
         SUPPORT_CHECK(pthread_join(threads->items[i].id, &result) == 0);
         cancelled += result == PTHREAD_CANCELED;
+        support_storm_leave(&threads->items[i].storm);
     }
     free(threads);
     return cancelled;

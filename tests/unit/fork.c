@@ -37,7 +37,9 @@ static void fork_is_noticed_in_the_child_alone(void **state)
     (void)state;
     errno = EDOM;
     assert_true(plat_fork_is_ours());
+    assert_int_equal(errno, EDOM);
     assert_int_equal(status_of(is_ours, NULL), 0);
+    errno = EDOM;
     assert_true(plat_fork_is_ours());
     assert_int_equal(errno, EDOM);
 }

@@ -154,7 +154,7 @@ static void world_begin(void)
 }
 
 /* All of it goes on and ends as if no child had been. */
-static void world_end(void)
+static inline void world_end(void)
 {
     atomic_store(&world.let_go, true);
     support_threads_join(world.once_runner);
@@ -196,7 +196,7 @@ static void world_end(void)
     cconc_counter_free(world.counter);
 }
 
-static void assert_child(int (*fn)(void *arg), int expected)
+static inline void assert_child(int (*fn)(void *arg), int expected)
 {
     int status = support_run_forked(fn, NULL);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != expected) {
