@@ -13,15 +13,20 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define LOOKS_ASLEEP 40    /* in a row, until a thread is taken to be asleep */
-#define LOOKS_MOST   20000 /* until a thread is taken to spin */
+#include "core/spin.h"
+
+#define LOOKS_ASLEEP 3   /* in a row, until a thread is taken to be asleep */
+#define LOOKS_MOST   500 /* until a thread is taken to spin */
+#define LOOK_NS      1000000
 
 /* Who runs what of a round. */
 enum { AT_CALL, AT_BESIDE, AT_END, AT_STOP };
@@ -33,6 +38,7 @@ static struct {
     uint64_t seen;         /* of them so far */
     atomic_int at;
     atomic_bool is_traced; /* the call runs */
+    sem_t turn;            /* posted when at leaves AT_CALL */
     atomic_int first;      /* thread of the call */
     atomic_int second;     /* of what runs beside it */
 } round_now;
@@ -54,28 +60,50 @@ static bool is_asleep(int thread)
     return name_end && strncmp(name_end, ") S", 3) == 0;
 }
 
-/* Wait until at is no longer what it was; false if the thread that is to change it does not. */
-static bool await_change(int was, int thread, int most)
+/* Wait until the call beside is over; not for ever, and not if it sleeps. */
+static void await_beside(void)
 {
     int asleep = 0;
-    for (int i = 0; i < most || most == 0; i++) {
-        if (atomic_load(&round_now.at) != was) {
-            return true;
+    for (int i = 0; i < LOOKS_MOST && asleep < LOOKS_ASLEEP; i++) {
+        if (atomic_load(&round_now.at) != AT_BESIDE) {
+            return;
         }
-        asleep = is_asleep(thread) ? asleep + 1 : 0;
-        if (asleep == LOOKS_ASLEEP) {
-            return false;
-        }
+        asleep = is_asleep(atomic_load(&round_now.second)) ? asleep + 1 : 0;
         sched_yield();
     }
-    return false;
 }
 
 /* Hand the round over to the second thread. Returns false if that has happened already. */
 static bool hand_over(void)
 {
     int at = AT_CALL;
-    return atomic_compare_exchange_strong(&round_now.at, &at, AT_BESIDE);
+    if (!atomic_compare_exchange_strong(&round_now.at, &at, AT_BESIDE)) {
+        return false;
+    }
+    SUPPORT_CHECK(sem_post(&round_now.turn) == 0);
+    return true;
+}
+
+/* Wait for the turn; take it if the call sleeps. */
+static void await_turn(void)
+{
+    int asleep = 0;
+    for (;;) {
+        struct timespec until_time;
+        SUPPORT_CHECK(clock_gettime(CLOCK_MONOTONIC, &until_time) == 0);
+        until_time.tv_nsec += LOOK_NS;
+        until_time.tv_sec += until_time.tv_nsec / 1000000000;
+        until_time.tv_nsec %= 1000000000;
+        if (sem_clockwait(&round_now.turn, CLOCK_MONOTONIC, &until_time) == 0) {
+            return;
+        }
+        asleep = atomic_load(&round_now.is_traced) && is_asleep(atomic_load(&round_now.first))
+                     ? asleep + 1
+                     : 0;
+        if (asleep >= LOOKS_ASLEEP) {
+            (void)hand_over();
+        }
+    }
 }
 
 static void *beside_main(void *unused)
@@ -83,18 +111,12 @@ static void *beside_main(void *unused)
     (void)unused;
     atomic_store(&round_now.second, gettid());
     for (;;) {
-        if (atomic_load(&round_now.at) == AT_CALL && atomic_load(&round_now.is_traced) &&
-            !await_change(AT_CALL, atomic_load(&round_now.first), 0)) {
-            (void)hand_over(); /* the call waits for what runs beside it */
-        }
+        await_turn();
         if (atomic_load(&round_now.at) == AT_STOP) {
             return NULL;
         }
-        if (atomic_load(&round_now.at) == AT_BESIDE) {
-            round_now.step->beside(round_now.arg);
-            atomic_store(&round_now.at, AT_END);
-        }
-        sched_yield();
+        round_now.step->beside(round_now.arg);
+        atomic_store(&round_now.at, AT_END);
     }
 }
 
@@ -132,7 +154,7 @@ static void trapped(int number, siginfo_t *info, void *context)
         if (round_now.seen < round_now.place) {
             machine->gregs[REG_EFL] |= TRAP_FLAG;
         } else if (hand_over()) {
-            (void)await_change(AT_BESIDE, atomic_load(&round_now.second), LOOKS_MOST);
+            await_beside();
         }
     }
     errno = saved;
@@ -181,13 +203,30 @@ uint64_t support_step_sweep(const struct support_step *step, void *arg)
     atomic_store(&round_now.is_traced, false);
     atomic_store(&round_now.at, AT_END);
     atomic_store(&round_now.first, gettid());
+    SUPPORT_CHECK(sem_init(&round_now.turn, 0, 0) == 0);
     SUPPORT_CHECK(__real_pthread_create(&thread, NULL, beside_main, NULL) == 0);
     while (run_round(rounds + 1)) {
         rounds++;
     }
     atomic_store(&round_now.at, AT_STOP);
-    SUPPORT_CHECK(pthread_join(thread, NULL) == 0);
+    SUPPORT_CHECK(sem_post(&round_now.turn) == 0 && pthread_join(thread, NULL) == 0);
+    SUPPORT_CHECK(sem_destroy(&round_now.turn) == 0);
     return rounds;
+}
+
+void support_step_start(void)
+{
+    cpu_set_t all;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    SUPPORT_CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
+    for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++) {
+        if (CPU_ISSET(cpu, &all)) {
+            CPU_SET(cpu, &one);
+        }
+    }
+    SUPPORT_CHECK(sched_setaffinity(0, sizeof(one), &one) == 0 && cconc__spin_cpus() == 1);
+    SUPPORT_CHECK(sched_setaffinity(0, sizeof(all), &all) == 0);
 }
 
 static void add_one(void *arg)

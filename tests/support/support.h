@@ -215,6 +215,10 @@ struct support_step {
     support_body_fn after;
 };
 
+/* Have the library spin as on one processor, which is not at all: first of all, in programs that
+ * step, where each instruction takes a microsecond. */
+void support_step_start(void);
+
 /* For n = 1, 2 ... run before(arg), then call(arg); right before its n-th atomic instruction
  * another thread runs beside(arg), to its end if it can come to it; when both are over after(arg).
  * The last round is that in which call is over, or sleeps, before its n-th.

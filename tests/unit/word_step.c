@@ -230,6 +230,7 @@ int main(int argc, char **argv)
         UNIT_TEST(word_two_acquires_of_a_sem_meet_at_every_place),
         UNIT_TEST(word_two_adds_to_a_counter_meet_at_every_place),
     };
+    support_step_start();
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
 }
