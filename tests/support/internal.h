@@ -30,6 +30,9 @@ uint64_t support_fault_disarm(struct support_fault *fault);
 int __real_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(*fn)(void *),
                           void *arg);
 
+/* Do not stop the calling thread meanwhile, if it is stepped: it makes a thread. */
+void support_step_pause(bool on);
+
 uint64_t support_thread_fault_end(void);
 uint64_t support_object_fault_end(void);
 void support_memory_start(void);

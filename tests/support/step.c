@@ -38,6 +38,7 @@ static struct {
     uint64_t seen;         /* of them so far */
     atomic_int at;
     atomic_bool is_traced; /* the call runs */
+    atomic_bool is_paused; /* it makes a thread, with all signals blocked */
     sem_t turn;            /* posted when at leaves AT_CALL */
     atomic_int first;      /* thread of the call */
     atomic_int second;     /* of what runs beside it */
@@ -158,7 +159,8 @@ static void trapped(int number, siginfo_t *info, void *context)
     (void)number;
     (void)info;
     machine->gregs[REG_EFL] &= ~TRAP_FLAG;
-    if (atomic_load(&round_now.is_traced) && atomic_load(&round_now.at) == AT_CALL) {
+    if (atomic_load(&round_now.is_traced) && !atomic_load(&round_now.is_paused) &&
+        atomic_load(&round_now.at) == AT_CALL) {
         round_now.seen += is_atomic((const unsigned char *)machine->gregs[REG_RIP]);
         if (round_now.seen < round_now.place) {
             machine->gregs[REG_EFL] |= TRAP_FLAG;
@@ -185,6 +187,16 @@ static void trap_on(void)
 {
 }
 #endif
+
+void support_step_pause(bool on)
+{
+    if (atomic_load(&round_now.is_traced) && atomic_load(&round_now.first) == gettid()) {
+        atomic_store(&round_now.is_paused, on);
+        if (!on) {
+            trap_on();
+        }
+    }
+}
 
 /* One round. Returns false if the call was over, or waited, before it came to its place. */
 static bool run_round(uint64_t place)

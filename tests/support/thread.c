@@ -67,7 +67,10 @@ int __wrap_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(
         return EAGAIN;
     }
     atomic_fetch_add(&thread_count, 1);
-    return __real_pthread_create(out_id, attr, fn, arg);
+    support_step_pause(true);
+    int err = __real_pthread_create(out_id, attr, fn, arg);
+    support_step_pause(false);
+    return err;
 }
 
 void support_fail_thread(uint64_t n, bool sticky)
