@@ -1,8 +1,8 @@
 /* task_step.c - calls of groups, pools and flights, stopped in the middle by another call
  * SPDX-License-Identifier: MIT
  *
- * Risk      A task lost or run twice, a caller that nobody wakes, a slot or a worker that is counted
- *           twice, a result for somebody who has left.
+ * Risk      A task lost or run twice, a caller that nobody wakes, a slot or a worker that is
+ *           counted twice, a result for somebody who has left.
  * Method    Each call is stopped before each of its atomic instructions in turn, and another runs
  *           there to its end. Every task accepted has run or was dropped, once.
  * Catches   G1, G8, W3, W4, W16, W17, F2, F3, X4: with a single switch between the two.
