@@ -14,6 +14,7 @@
  * Rejected    Sleeping at once: a submit that comes a microsecond later pays a wake-up. */
 #include "core/executor_thread.h"
 
+#include "core/must.h"
 #include "core/quiet.h"
 #include "core/spin.h"
 #include "core/timer.h"
@@ -125,8 +126,8 @@ static bool exec_go_idle(exec_thread *t)
     }
     lock_leave(&ex->mu);
     if (!woken) { /* chosen in the same moment: the wake is on its way */
-        while (!cconc__parker_rest(&t->me->parker, PLAT_NEVER)) {
-        }
+        woken = cconc__parker_rest(&t->me->parker, PLAT_NEVER);
+        CHECK(woken);
     }
     return true;
 }

@@ -146,7 +146,7 @@ static void expiry_watch_locked(expiry *e, expiry_work *work)
     e->alarm_ns = wanted_ns;
     if (wanted_ns != PLAT_NEVER) {
         ref_get(&e->refs); /* the alarm's */
-        work->kick = cconc__timer_arm(&e->alarm, wanted_ns) || work->kick;
+        work->kick = cconc__timer_arm(&e->alarm, wanted_ns);
     }
 }
 

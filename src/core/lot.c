@@ -11,6 +11,8 @@
  * Rejected    A lock and a queue in each object: 56 bytes, an init call, and a last touch. */
 #include "core/lot.h"
 
+#include "core/must.h"
+
 #include <stdint.h>
 
 #define LOT_BUCKETS 64 /* a power of two */
@@ -64,11 +66,11 @@ void cconc__lot_claim_locked(lot_bucket *bucket, const void *object, claim_kind 
 
 void cconc__lot_hand_locked(lot_bucket *bucket, const void *object, int code, wake_batch *batch)
 {
-    wait_node *before = batch->last;
     list_link *at;
     cconc__lock_assert_held(&bucket->mu);
+    CHECK(!batch->first);
     cconc__lot_claim_locked(bucket, object, CLAIM_GRANT, batch);
-    at = before ? before->link.next : batch->first ? &batch->first->link : NULL;
+    at = batch->first ? &batch->first->link : NULL;
     for (; at; at = at->next) { /* claimed, and not woken: their frames are ours to write */
         *(int *)LIST_OF(at, wait_node, link)->elem = code;
     }

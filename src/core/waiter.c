@@ -93,8 +93,9 @@ static bool waiter_say_parked(waiter *w)
 /* Having said so: sleep until unparked. */
 static void waiter_sleep_on(waiter *w)
 {
-    while (!cconc__parker_park(&w->owner->parker, PLAT_NEVER)) {
-    }
+    bool woken = cconc__parker_park(&w->owner->parker, PLAT_NEVER);
+    CHECK(woken);
+    (void)woken;
 }
 
 void cconc__waiter_take_post(waiter *w)

@@ -35,6 +35,11 @@ int cconc__fd_open(plat_fd *fd)
     errno = saved;
     return err;
 }
+
+static void fd_close_ends(const plat_fd *fd)
+{
+    (void)close(fd->read_end);
+}
 #else
 static void fd_prepare(int end)
 {
@@ -58,16 +63,19 @@ int cconc__fd_open(plat_fd *fd)
     errno = saved;
     return err;
 }
+
+static void fd_close_ends(const plat_fd *fd)
+{
+    (void)close(fd->read_end);
+    (void)close(fd->write_end);
+}
 #endif
 
 void cconc__fd_close(plat_fd *fd)
 {
     bool could = cconc__thread_let_cancel(false);
     int saved = errno;
-    (void)close(fd->read_end);
-    if (fd->write_end != fd->read_end) {
-        (void)close(fd->write_end);
-    }
+    fd_close_ends(fd);
     errno = saved;
     (void)cconc__thread_let_cancel(could);
 }

@@ -106,16 +106,15 @@ void cconc__cond_signal(plat_cond *cond)
     (void)pthread_cond_signal(&cond->c);
 }
 
+/* Of a time that is not negative. */
 static struct timespec timespec_of(int64_t time_ns)
 {
     struct timespec ts = {0};
-    if (time_ns > 0) {
-        int64_t seconds = time_ns / PLAT_SECOND;
-        ts.tv_sec = (time_t)seconds;
-        ts.tv_nsec = (long)(time_ns % PLAT_SECOND);
-        if ((int64_t)ts.tv_sec != seconds) { /* a 32-bit time_t: as far away as it can say */
-            ts.tv_sec = INT32_MAX;
-        }
+    int64_t seconds = time_ns / PLAT_SECOND;
+    ts.tv_sec = (time_t)seconds;
+    ts.tv_nsec = (long)(time_ns % PLAT_SECOND);
+    if ((int64_t)ts.tv_sec != seconds) { /* coverage: never, a time_t of 32 bits cannot say it */
+        ts.tv_sec = INT32_MAX;
     }
     return ts;
 }
@@ -127,7 +126,8 @@ static void cond_wait_once(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
     struct timespec ts = timespec_of(deadline_ns);
     (void)pthread_cond_clockwait(&cond->c, &mu->m, CLOCK_MONOTONIC, &ts);
 #elif defined(CCONC_WAIT_RELATIVE)
-    struct timespec ts = timespec_of(deadline_ns - plat_clock_real());
+    int64_t left_ns = deadline_ns - plat_clock_real();
+    struct timespec ts = timespec_of(left_ns > 0 ? left_ns : 0);
     (void)pthread_cond_timedwait_relative_np(&cond->c, &mu->m, &ts);
 #elif defined(CCONC_WAIT_REALTIME)
     struct timespec wall;

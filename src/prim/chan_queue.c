@@ -93,7 +93,7 @@ static bool queue_serve_aged_locked(cconc_chan *ch, chan_dir dir, wake_batch *ba
     while (node_is_aged(node) && cconc__chan_ring_is_ready(ch, dir)) {
         waitq_remove(&side->queue, node);
         if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
-            wake = cconc__chan_ring_move_locked(ch, dir, node->elem) || wake;
+            wake |= cconc__chan_ring_move_locked(ch, dir, node->elem);
             batch_add(batch, node);
             any = true;
         }
@@ -192,9 +192,8 @@ static bool queue_withdraw_locked(cconc_chan *ch, chan_dir dir, waiter *w, wait_
 {
     bool withdrawn = waiter_claim(w, CLAIM_SELF, 0);
     cconc__lock_assert_held(&ch->mu);
-    if (node->queued) {
-        waitq_remove(&ch->side[dir].queue, node);
-    }
+    CHECK(node->queued);
+    waitq_remove(&ch->side[dir].queue, node);
     queue_update_locked(ch, dir);
     return withdrawn;
 }

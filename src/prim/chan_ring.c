@@ -144,11 +144,13 @@ int cconc__chan_ring_try(cconc_chan *ch, chan_dir dir, void *elem, bool *out_wak
 bool cconc__chan_ring_move_locked(cconc_chan *ch, chan_dir dir, void *elem)
 {
     size_t word = ring_word(ch, dir);
+    bool moved;
     cconc__lock_assert_held(&ch->mu);
     CHECK((word & CHAN_DIRECT) && ring_turn(ch, dir, word));
-    /* [ring.2] [ring.3] acqrel: as in ring_try(); it fails by chance alone: I3 */
-    while (!atom_cas_weak_acqrel_acq(ch->word[dir], &word, ring_next(ch, word))) {
-    }
+    /* [ring.2] [ring.3] acqrel: as in ring_try(); the position is ours (I3) */
+    moved = atom_cas_acqrel_acq(ch->word[dir], &word, ring_next(ch, word));
+    CHECK(moved);
+    (void)moved;
     ring_pass(ch, dir, word, elem);
     return (word & CHAN_WAKE) != 0;
 }

@@ -32,7 +32,7 @@
 
 #define SEM_FROZEN ((size_t)1)
 #define SEM_ONE ((size_t)2)
-#define SEM_MOST (SIZE_MAX / SEM_ONE) /* permits that fit into the word */
+#define SEM_MOST ((ATOM_IS_WIDE ? SIZE_MAX : UINT32_MAX) / SEM_ONE) /* what fits into the word */
 
 /* Key  (a) atomic  (m) under mu */
 struct cconc_sem {

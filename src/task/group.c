@@ -51,8 +51,9 @@ int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts, cconc_group
 {
     MUST_ALIGN(parent, cconc_ctx);
     MUST_ALIGN(opts, cconc_group_opts);
-    MUST_ALIGN(opts ? opts->pool : NULL, void *);
     MUST_ALIGN(out_group, cconc_group *);
+    const cconc_pool *pool = opts ? opts->pool : NULL;
+    MUST_ALIGN(pool, void *);
     static const cconc_group_opts defaults;
     cconc_group *g;
     int err = group_check(opts, out_group);
