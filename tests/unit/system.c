@@ -332,6 +332,19 @@ static void system_that_cannot_wait_by_the_monotonic_clock_has_no_parkers(void *
     cconc__cond_destroy(&cond);
 }
 
+static void system_out_of_objects_has_no_parkers(void **state)
+{
+    parker p;
+    (void)state;
+    for (uint64_t n = 1; n <= 3; n++) { /* a mutex, attributes, a condition variable */
+        support_fail_object(n, false);
+        assert_int_equal(cconc__parker_init(&p), ENOMEM);
+        assert_int_equal(support_fail_end(), 1);
+    }
+    assert_int_equal(cconc__parker_init(&p), 0);
+    cconc__parker_destroy(&p);
+}
+
 /* ---- forks, keys ---------------------------------------------------------------------------- */
 
 /* Nothing may have been made before. */
@@ -416,6 +429,7 @@ int main(int argc, char **argv)
         UNIT_TEST(system_that_interrupts_a_raise_has_it_raised_again),
         UNIT_TEST(system_without_random_bits_has_every_byte_filled_and_differently),
         UNIT_TEST(system_that_cannot_wait_by_the_monotonic_clock_has_no_parkers),
+        UNIT_TEST(system_out_of_objects_has_no_parkers),
         UNIT_TEST(system_that_does_not_clear_pages_for_a_child_gets_them_back),
         UNIT_TEST(system_keeps_one_mark_when_two_threads_make_it),
         UNIT_TEST(system_without_a_key_keeps_nothing_for_threads),

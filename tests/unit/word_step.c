@@ -180,10 +180,42 @@ static void three_are_left(void *arg)
     cconc_sem_free(r->sem);
 }
 
+static void four_are_left(void *arg)
+{
+    struct round *r = arg;
+    SUPPORT_CHECK(cconc_sem_try_acquire(r->sem, 4) == 0);
+    SUPPORT_CHECK(cconc_sem_try_acquire(r->sem, 1) == EAGAIN);
+    cconc_sem_release(r->sem, 4);
+    cconc_sem_free(r->sem);
+}
+
 static void acquire_and_release(void *arg)
 {
     acquire_one(arg);
     release_one(arg);
+}
+
+static void resize_to_one(void *arg)
+{
+    struct round *r = arg;
+    SUPPORT_CHECK(cconc_sem_resize(r->sem, 1) == 0);
+}
+
+static void one_of_one_is_left(void *arg)
+{
+    struct round *r = arg;
+    SUPPORT_CHECK(cconc_sem_try_acquire(r->sem, 1) == 0);
+    SUPPORT_CHECK(cconc_sem_try_acquire(r->sem, 1) == EAGAIN);
+    cconc_sem_release(r->sem, 1);
+    cconc_sem_free(r->sem);
+}
+
+static void word_release_of_a_sem_meets_a_resize_at_every_place(void **state)
+{
+    (void)state;
+    struct round r = {.err = 0};
+    step(three_of_four_permits, release_one, resize_to_one, one_of_one_is_left, &r);
+    step(three_of_four_permits, release_one, acquire_and_release, four_are_left, &r);
 }
 
 static void word_two_acquires_of_a_sem_meet_at_every_place(void **state)
@@ -228,6 +260,7 @@ int main(int argc, char **argv)
         UNIT_TEST(word_end_of_a_waitgroup_meets_one_more_at_every_place),
         UNIT_TEST(word_two_runs_of_a_once_meet_at_every_place),
         UNIT_TEST(word_two_acquires_of_a_sem_meet_at_every_place),
+        UNIT_TEST(word_release_of_a_sem_meets_a_resize_at_every_place),
         UNIT_TEST(word_two_adds_to_a_counter_meet_at_every_place),
     };
     support_step_start();
