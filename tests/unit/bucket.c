@@ -225,6 +225,18 @@ static void bucket_refuses_what_is_no_rate_or_burst(void **state)
     assert_true(b.rate == 1 && b.burst == 1);
 }
 
+static void bucket_without_a_limit_has_more_than_any_sum(void **state)
+{
+    cconc_reservation taken;
+    bucket b = make(CCONC_RATE_INF, 3);
+    (void)state;
+    assert_true(bucket_full(&b) == UINT64_MAX);
+    assert_true(take(&b, 0, INT32_MAX));
+    b = make(1e-12, INT32_MAX);
+    assert_int_equal(cconc__bucket_take(&b, 0, INT32_MAX, INT64_MAX, &taken), 0);
+    assert_int_equal(cconc__bucket_take(&b, 0, INT32_MAX, INT64_MAX - 1, &taken), ETIMEDOUT);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -239,6 +251,7 @@ int main(int argc, char **argv)
         UNIT_TEST(bucket_at_the_end_of_time_grants_what_is_there_and_no_more),
         UNIT_TEST(bucket_time_before_the_latest_counts_as_the_latest),
         UNIT_TEST(bucket_refuses_what_is_no_rate_or_burst),
+        UNIT_TEST(bucket_without_a_limit_has_more_than_any_sum),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -227,6 +227,41 @@ static void self_random_survives_every_state(void **state)
     me->random = kept;
 }
 
+/* Each thread's first try finds no mutex, whether its record is of the reserve or allocated. */
+#define CROWD 40
+
+static atomic_int at_hand;
+static atomic_bool may_leave;
+
+static void have_a_record(void *arg, size_t index)
+{
+    (void)arg;
+    (void)index;
+    SUPPORT_CHECK(self_get());
+    atomic_fetch_add(&at_hand, 1);
+    until(atomic_load(&may_leave));
+}
+
+static void self_is_made_although_a_mutex_was_refused_at_first(void **state)
+{
+    struct support_threads *threads[CROWD];
+    uint64_t refused = 0;
+    (void)state;
+    atomic_store(&at_hand, 0);
+    atomic_store(&may_leave, false);
+    for (int i = 0; i < CROWD; i++) {
+        support_fail_object(1, false);
+        threads[i] = support_threads_start(1, have_a_record, NULL);
+        until(atomic_load(&at_hand) == i + 1);
+        refused += support_fail_end();
+    }
+    assert_true(refused > 0); /* less those whose records have been used before */
+    atomic_store(&may_leave, true);
+    for (int i = 0; i < CROWD; i++) {
+        assert_int_equal(support_threads_join(threads[i]), 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -237,6 +272,7 @@ int main(int argc, char **argv)
         UNIT_TEST(self_runs_what_is_entered_and_not_yet_left),
         UNIT_TEST(self_random_is_below_its_bound_and_even),
         UNIT_TEST(self_random_survives_every_state),
+        UNIT_TEST(self_is_made_although_a_mutex_was_refused_at_first),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

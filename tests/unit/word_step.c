@@ -16,6 +16,8 @@ struct round {
     cconc_once once;
     cconc_sem *sem;
     cconc_counter *counter;
+    cconc_limiter *limiter;
+    cconc_limiter_keyed *keyed;
     cconc_ctx *ctx;
     struct support_threads *waiting;
     atomic_int ran;
@@ -253,6 +255,123 @@ static void word_two_adds_to_a_counter_meet_at_every_place(void **state)
     step(counter_of_nothing, count_two, count_two, four_were_counted, &r);
 }
 
+/* ---- limiters, the clock -------------------------------------------------------------------- */
+
+/* So slow that no token comes meanwhile. */
+static void five_tokens(void *arg)
+{
+    struct round *r = arg;
+    SUPPORT_CHECK(cconc_limiter_new(1e-6, 5, &r->limiter) == 0);
+    SUPPORT_CHECK(cconc_limiter_keyed_new(1e-6, 5, 10, &r->keyed) == 0);
+}
+
+static void take_two(void *arg)
+{
+    struct round *r = arg;
+    SUPPORT_CHECK(cconc_limiter_allow(r->limiter, 2) == 0);
+}
+
+static void change_burst(void *arg)
+{
+    struct round *r = arg;
+    SUPPORT_CHECK(cconc_limiter_set_burst(r->limiter, 7) == 0);
+    SUPPORT_CHECK(cconc_limiter_allow(r->limiter, 2) == 0);
+}
+
+static void no_more_tokens_than(struct round *r, int32_t most)
+{
+    int32_t left = 0;
+    while (cconc_limiter_allow(r->limiter, 1) == 0) {
+        left++;
+    }
+    SUPPORT_CHECK(left == most);
+    cconc_limiter_free(r->limiter);
+    cconc_limiter_keyed_free(r->keyed);
+}
+
+static void one_token_is_left(void *arg)
+{
+    no_more_tokens_than(arg, 1);
+}
+
+static void take_two_of_a_key(void *arg)
+{
+    struct round *r = arg;
+    SUPPORT_CHECK(cconc_limiter_keyed_allow(r->keyed, "key", 3, 2) == 0);
+}
+
+static void one_token_of_the_key_is_left(void *arg)
+{
+    struct round *r = arg;
+    SUPPORT_CHECK(cconc_limiter_keyed_len(r->keyed) == 1);
+    SUPPORT_CHECK(cconc_limiter_keyed_allow(r->keyed, "key", 3, 1) == 0);
+    SUPPORT_CHECK(cconc_limiter_keyed_allow(r->keyed, "key", 3, 1) == EAGAIN);
+    no_more_tokens_than(r, 5);
+}
+
+static void word_two_takes_from_a_limiter_meet_at_every_place(void **state)
+{
+    (void)state;
+    struct round r = {.err = 0};
+    step(five_tokens, take_two, take_two, one_token_is_left, &r);
+    step(five_tokens, take_two, change_burst, one_token_is_left, &r);
+    step(five_tokens, change_burst, take_two, one_token_is_left, &r);
+    step(five_tokens, take_two_of_a_key, take_two_of_a_key, one_token_of_the_key_is_left, &r);
+}
+
+static void clock_is_real(void *arg)
+{
+    (void)arg;
+}
+
+static void clock_is_virtual(void *arg)
+{
+    (void)arg;
+    SUPPORT_CHECK(cconc_clock_virtual() == 0);
+}
+
+static void advance(void *arg)
+{
+    struct round *r = arg;
+    int err = cconc_clock_advance(1);
+    SUPPORT_CHECK(err == 0 || err == EBUSY);
+    atomic_fetch_add(&r->ran, err == 0);
+}
+
+static void to_virtual(void *arg)
+{
+    int err = cconc_clock_virtual();
+    (void)arg;
+    SUPPORT_CHECK(err == 0 || err == EBUSY);
+}
+
+static void to_real(void *arg)
+{
+    int err = cconc_clock_real();
+    (void)arg;
+    SUPPORT_CHECK(err == 0 || err == EBUSY);
+}
+
+static void clock_is_real_again(void *arg)
+{
+    int64_t before_ns;
+    (void)arg;
+    SUPPORT_CHECK(cconc_clock_real() == 0);
+    before_ns = cconc_clock_now();
+    until(cconc_clock_now() > before_ns);
+}
+
+static void word_two_changes_of_the_clock_meet_at_every_place(void **state)
+{
+    (void)state;
+    struct round r = {.err = 0};
+    step(clock_is_virtual, advance, advance, clock_is_real_again, &r);
+    step(clock_is_virtual, advance, to_real, clock_is_real_again, &r);
+    step(clock_is_virtual, to_real, advance, clock_is_real_again, &r);
+    step(clock_is_real, to_virtual, to_virtual, clock_is_real_again, &r);
+    assert_true(atomic_load(&r.ran) > 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -262,6 +381,8 @@ int main(int argc, char **argv)
         UNIT_TEST(word_two_acquires_of_a_sem_meet_at_every_place),
         UNIT_TEST(word_release_of_a_sem_meets_a_resize_at_every_place),
         UNIT_TEST(word_two_adds_to_a_counter_meet_at_every_place),
+        UNIT_TEST(word_two_takes_from_a_limiter_meet_at_every_place),
+        UNIT_TEST(word_two_changes_of_the_clock_meet_at_every_place),
     };
     support_step_start();
     support_start(argc, argv, NULL);
