@@ -77,7 +77,7 @@ static void check_one_answer(env *e)
     model_cover(p[0].code == 0 ? "landed" : "left");
 }
 
-MODEL_SCENARIO(flight_then_meets_the_end_of_its_context, .bound = 2, .covers = "F2 H20 C15",
+MODEL_SCENARIO(flight_then_meets_the_end_of_its_context, .bound = 1, .covers = "F2 H20 C15",
                .faults = MODEL_LATE_TIME, .goals = "landed left")
 {
     env *e = env_new_with_slow_flight();
@@ -88,7 +88,7 @@ MODEL_SCENARIO(flight_then_meets_the_end_of_its_context, .bound = 2, .covers = "
     check_one_answer(e);
 }
 
-MODEL_SCENARIO(flight_then_with_an_ended_context, .bound = 2, .covers = "F2",
+MODEL_SCENARIO(flight_then_with_an_ended_context, .bound = 1, .covers = "F2",
                .faults = MODEL_LATE_TIME, .goals = "landed left")
 {
     env *e = env_new_with_slow_flight();
@@ -97,6 +97,41 @@ MODEL_SCENARIO(flight_then_with_an_ended_context, .bound = 2, .covers = "F2",
     cconc_ctx_cancel(e->other);
     MODEL_EQ(cconc_flight_then(p->call, e->ctx, done, p), 0);
     check_one_answer(e);
+}
+
+/* One of two leaves: it is told at once, and the other one by the landing. */
+MODEL_SCENARIO(flight_handle_leaves_and_another_stays, .bound = 1, .covers = "F2 F3 C15",
+               .faults = MODEL_LATE_TIME, .goals = "landed left")
+{
+    env *e = env_new_with_slow_flight();
+    part *p = e->parts;
+    board_then(&p[1], NULL);
+    MODEL_EQ(cconc_flight_then(p[0].call, e->ctx, done, &p[0]), 0);
+    cconc_ctx_cancel(e->ctx);
+    cconc_ctx_cancel(e->other);
+    check_one_answer(e);
+    MODEL_EQ(model_get(&p[1].answers), 1);
+    MODEL_EQ(p[1].code, 0);
+}
+
+static void done_and_lets_land(void *arg, int code, cconc_flight_result *result)
+{
+    part *p = arg;
+    MODEL_EQ(code, EINPROGRESS);
+    done(arg, code, result);
+    cconc_ctx_cancel(p->e->other);
+}
+
+MODEL_SCENARIO(flight_handle_that_has_left_is_answered_at_once, .bound = 1, .covers = "F2 F3",
+               .faults = MODEL_LATE_TIME, .goals = "left")
+{
+    env *e = env_new_with_slow_flight();
+    part *p = e->parts;
+    board_then(&p[1], NULL);
+    cconc_ctx_cancel(e->ctx);
+    MODEL_EQ(cconc_flight_then(p[0].call, e->ctx, done_and_lets_land, &p[0]), 0);
+    check_one_answer(e);
+    MODEL_EQ(model_get(&p[1].answers), 1);
 }
 
 /* The first caller goes; those who have joined are answered. */
@@ -119,7 +154,7 @@ static void done_and_ends(void *arg, int code, cconc_flight_result *result)
     model_exit_thread();
 }
 
-MODEL_SCENARIO(flight_answer_that_ends_its_thread, .bound = 2, .covers = "F1",
+MODEL_SCENARIO(flight_answer_that_ends_its_thread, .bound = 1, .covers = "F1",
                .faults = MODEL_LATE_TIME)
 {
     env *e = env_new((cconc_flight_opts){0});
@@ -371,7 +406,7 @@ static void forgets_noting(void *arg)
     boards_noting(&p->e->parts[2]);
 }
 
-MODEL_SCENARIO(flight_board_and_forget_look_atomic, .bound = 2, .faults = MODEL_LATE_TIME)
+MODEL_SCENARIO(flight_board_and_forget_look_atomic, .bound = 1, .faults = MODEL_LATE_TIME)
 {
     env *e = env_new((cconc_flight_opts){0});
     part *p = e->parts;

@@ -131,11 +131,13 @@ MODEL_SCENARIO(flight_kept_result_meets_free, .bound = 2, .covers = "T2 S5")
 
 /* ---- no overlap ----------------------------------------------------------------------------- */
 
+/* Blocks in the library, so that the executor would let another thread in. */
 static int load_alone(cconc_ctx *ctx, void *arg, void **out_value)
 {
     part *p = arg;
     int err;
     MODEL_EQ(model_add(&p->e->inside, 1), 0);
+    MODEL_EQ(cconc_ctx_wait(p->e->other, NULL), 0);
     err = part_load(ctx, arg, out_value);
     (void)model_add(&p->e->inside, UINT32_MAX);
     return err;
@@ -146,37 +148,62 @@ static void board_alone(part *p)
     MODEL_EQ(cconc_flight_do_async(p->e->set, NULL, "a", 1, load_alone, p, part_drop, &p->call), 0);
 }
 
-MODEL_SCENARIO(flight_fresh_one_waits_for_the_abandoned_one, .bound = 2,
-               .faults = MODEL_LATE_TIME, .goals = "first_ran first_did_not")
+static env *env_new_alone(void)
 {
     env *e = env_new((cconc_flight_opts){.flags = CCONC_FLIGHT_NO_OVERLAP});
+    MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->other), 0);
+    return e;
+}
+
+MODEL_SCENARIO(flight_fresh_one_waits_for_the_abandoned_one, .bound = 1,
+               .faults = MODEL_LATE_TIME, .goals = "first_ran first_did_not")
+{
+    env *e = env_new_alone();
     part *p = e->parts;
     board_alone(&p[0]);
     cconc_flight_leave(p[0].call);
     board_alone(&p[1]);
+    cconc_ctx_cancel(e->other);
     part_wait(&p[1], NULL);
     MODEL_CHECK(p[1].code == 0 && p[1].ran);
     cconc_flight_leave(p[1].call);
     part_unref(&p[1]);
     check_and_free(e);
+    cconc_ctx_free(e->other);
     model_cover(p[0].ran ? "first_ran" : "first_did_not");
     MODEL_EQ(model_get(&p[0].dropped) + model_get(&p[1].dropped), 2);
 }
 
 /* The one that waits is left, too: its function never runs, and the next one waits in its place. */
-MODEL_SCENARIO(flight_one_that_waits_is_left, .bound = 1, .faults = MODEL_LATE_TIME)
+static void do_alone(void *arg)
 {
-    env *e = env_new((cconc_flight_opts){.flags = CCONC_FLIGHT_NO_OVERLAP});
+    part *p = arg;
+    p->code = cconc_flight_do(p->e->set, p->ctx, "a", 1, load_alone, p, part_drop, &p->result);
+}
+
+MODEL_SCENARIO(flight_one_that_waits_is_left, .bound = 1, .faults = MODEL_LATE_TIME,
+               .goals = "left joined refused")
+{
+    env *e = env_new_alone();
     part *p = e->parts;
+    MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->ctx), 0);
+    p[1].ctx = e->ctx;
     board_alone(&p[0]);
     cconc_flight_leave(p[0].call);
-    board_alone(&p[1]);
-    cconc_flight_leave(p[1].call);
+    model_spawn(do_alone, &p[1]);
+    cconc_ctx_cancel(e->ctx);
     board_alone(&p[2]);
+    model_join_all();
+    cconc_ctx_cancel(e->other);
     part_wait(&p[2], NULL);
-    MODEL_CHECK(p[2].code == 0 && p[2].ran);
+    MODEL_EQ(p[2].code, 0);
+    MODEL_CHECK(p[1].code == EINPROGRESS || p[1].code == ECANCELED);
+    model_cover(p[1].code == ECANCELED ? "refused" : p[2].ran ? "left" : "joined");
     cconc_flight_leave(p[2].call);
     part_unref(&p[2]);
     check_and_free(e);
+    cconc_ctx_free(e->ctx);
+    cconc_ctx_free(e->other);
     MODEL_EQ(model_get(&p[1].dropped), 1);
+    MODEL_CHECK(p[2].ran || p[1].ran);
 }

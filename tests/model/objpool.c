@@ -242,6 +242,21 @@ MODEL_SCENARIO(objpool_flush_meets_trim, .covers = "L2")
     MODEL_EQ(e->gone, e->made);
 }
 
+/* What a trim takes from the cache of another thread is all there. */
+MODEL_SCENARIO(objpool_trims_reach_the_cache_of_another_thread, .exhaustive = true,
+               .covers = "L2 L7", .goals = "in_time later")
+{
+    env *e = env_new((cconc_objpool_opts){.cache = 1});
+    model_spawn(borrows, e);
+    cconc_objpool_trim(e->pool);
+    cconc_objpool_trim(e->pool);
+    model_join_all();
+    env_count(e);
+    model_cover(e->gone ? "in_time" : "later");
+    env_free(e);
+    MODEL_EQ(e->gone, 1);
+}
+
 MODEL_SCENARIO(objpool_two_trims, .exhaustive = true)
 {
     env *e = env_new((cconc_objpool_opts){.cache = CCONC_OBJPOOL_NO_CACHE});
