@@ -48,6 +48,21 @@ MODEL_SCENARIO(chan_close_ends_all_receivers, .covers = "H16")
     cconc_chan_free(ch);
 }
 
+/* One that has ended on its own, and is still in the queue, hides nobody behind it. */
+MODEL_SCENARIO(chan_close_passes_over_who_has_left, .bound = 2, .covers = "W4 H16",
+               .goals = "late closed")
+{
+    cconc_chan *ch = actor_chan(1);
+    actor *a = actor_spawn(actor_receives, ch, actor_limit(1000), 0);
+    actor *b = actor_spawn(actor_receives, ch, NULL, 0);
+    MODEL_EQ(cconc_chan_close(ch), 0);
+    model_join_all();
+    MODEL_CHECK(a->err == EPIPE || a->err == ETIMEDOUT);
+    MODEL_EQ(b->err, EPIPE);
+    model_cover(a->err == EPIPE ? "closed" : "late");
+    cconc_chan_free(ch);
+}
+
 MODEL_SCENARIO(chan_close_meets_close, .exhaustive = true, .goals = "first second")
 {
     cconc_chan *ch = actor_chan(model_choose(2));
@@ -197,6 +212,7 @@ typedef struct dropping {
 static void drops(void *elem, void *user)
 {
     dropping *d = user;
+    MODEL_CHECK(d->count < 4);
     MODEL_EQ(cconc_chan_try_send(d->other, elem), d->count == 0 ? 0 : EAGAIN);
     memcpy(&d->dropped[d->count++], elem, sizeof(int));
     if (d->count > d->stays) {

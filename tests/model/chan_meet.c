@@ -268,6 +268,18 @@ MODEL_SCENARIO(chan_meet_two_pairs, .bound = 2, .covers = "H11")
     cconc_chan_free(ch);
 }
 
+/* A claim, and what it says besides, are swaps of one word that may fail by chance. */
+MODEL_SCENARIO(chan_meet_swaps_that_fail_by_chance, .faults = MODEL_CAS,
+               .covers = "S9")
+{
+    cconc_chan *ch = actor_chan(0);
+    actor *a = actor_spawn(actor_sends, ch, NULL, 7);
+    MODEL_EQ(actor_get(ch), 7);
+    model_join_all();
+    MODEL_EQ(a->err, 0);
+    cconc_chan_free(ch);
+}
+
 /* A thread whose only call was the one that blocked: its record and stack go at once. */
 MODEL_SCENARIO(chan_meet_thread_ends_after_its_grant, .low = true, .covers = "H7 S5")
 {
