@@ -90,7 +90,7 @@ MODEL_SCENARIO(pool_new_then_free, .exhaustive = true, .covers = "W3 W6 X6")
 }
 
 /* Who is idle, who is busy and who is about to go are never more than there are. */
-static bool counts_are_sane(void *arg)
+MODEL_UNORDERED static bool counts_are_sane(void *arg)
 {
     const cconc_pool *p = ((env *)arg)->pool;
     return p->idle.count + p->counts.running <= p->active && p->active <= p->alive &&

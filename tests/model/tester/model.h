@@ -136,6 +136,10 @@ void model_settle(void);
 /* The race is over: settle, then have all that comes in one order, which is not searched. */
 void model_rest(void);
 
+/* A function that is asked between two steps, and reads the library's variables as they are then:
+ * no race. */
+#define MODEL_UNORDERED __attribute__((no_sanitize("thread")))
+
 /* Ask is_true(arg) after each step, or whenever nobody can run; false fails the execution. */
 void model_invariant(bool (*is_true)(void *arg), void *arg);
 void model_at_quiescence(bool (*is_true)(void *arg), void *arg);
