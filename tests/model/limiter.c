@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  * Risk     A token that two threads get, or nobody; what is lost while the word goes to the lock
- *          and back; a reservation that gives back too much; a wait that acts too early, or late.
+ *          and back; a reservation that gives back too much; a wait that acts early or late.
  * Method   Scenarios of the deterministic tester, two to three threads each, in its virtual time;
  *          two compare with a sequential bucket.
  * Catches  Freezes and thaws that lose what was taken, refunds that do not count what came later,

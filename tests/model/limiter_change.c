@@ -139,6 +139,22 @@ MODEL_SCENARIO(limiter_new_rate_meets_quick, .exhaustive = true, .covers = "R4 R
     env_end(e);
 }
 
+/* A full bucket looks alike at each rate: only the generation of the word tells that the pace, by
+ * which the other one counts, is the old one. */
+MODEL_SCENARIO(limiter_new_rate_of_a_full_one, .exhaustive = true, .covers = "R4 T2")
+{
+    env *e = env_new(1000, 3);
+    model_pass(TENTH);
+    MODEL_EQ(cconc_limiter_set_rate(e->limiter, 1000), 0);
+    model_spawn(takes_two, e);
+    MODEL_EQ(cconc_limiter_set_rate(e->limiter, 10), 0);
+    model_join_all();
+    MODEL_EQ(e->err[2], 0);
+    MODEL_EQ(cconc_limiter_allow(e->limiter, 1), 0);
+    MODEL_EQ(cconc_limiter_allow(e->limiter, 1), EAGAIN);
+    env_end(e);
+}
+
 /* Twice changed and back again, while a thread is between its look and its swap. */
 MODEL_SCENARIO(limiter_two_new_rates_meet_quick, .covers = "R4 L1")
 {

@@ -291,7 +291,7 @@ static void selects(void *arg)
     e->stopped[1] = index == 1;
 }
 
-/* A select of two wants a tick as a wait does; it goes with its context, and leaves no tick. */
+/* A select wants a tick as a wait does; it ends by its context, and leaves no tick behind. */
 MODEL_SCENARIO(ticker_select_meets_wait, .bound = 2, .covers = "H5 H8", .goals = "tick done")
 {
     env *e = env_new(10, NULL);

@@ -241,6 +241,28 @@ MODEL_SCENARIO(timer_try_meets_wait, .exhaustive = true, .covers = "H13 S4",
     env_end(e);
 }
 
+/* Who sleeps until the due time comes for its value: a look meanwhile must leave it there. */
+MODEL_SCENARIO(timer_try_does_not_overtake, .covers = "S7 H13", .goals = "asleep gone")
+{
+    env *e = env_new(10);
+    size_t waiters;
+    model_spawn(waits, e);
+    sleeps(e);
+    waiters = cconc_timer_waiters(e->timer);
+    e->err[0] = cconc_timer_try_wait(e->timer, NULL);
+    if (waiters) {
+        MODEL_EQ(e->err[0], EAGAIN);
+        model_cover("asleep");
+    } else if (e->err[0] == 0) {
+        (void)cconc_timer_reset(e->timer, 10);
+    } else {
+        model_cover("gone");
+    }
+    model_join_all();
+    MODEL_EQ(e->err[1], 0);
+    env_end(e);
+}
+
 /* Stopped and started again: whoever slept at the stop is told, who comes later waits anew. */
 MODEL_SCENARIO(timer_stop_and_reset_meet_wait, .exhaustive = true, .covers = "T2 H16",
                .goals = "told waited")

@@ -200,11 +200,12 @@ static void fires_and_ends_thread(timer *due)
     model_exit_thread();
 }
 
-/* The thread ends from inside: the service goes on with what is left. */
+/* The thread ends from inside: the service goes on with what is left, and then it is idle. */
 MODEL_SCENARIO(timer_service_thread_ends, .faults = MODEL_LATE_TIME, .covers = "O1 F1")
 {
     env *e = env_new(2);
     e->clocks[0].timer.fire = fires_and_ends_thread;
+    e->clocks[1].timer.fire = fires_and_ends_thread;
     arm(e, 0, 10);
     arm(e, 1, 20);
     model_await(&e->fired, 2);
