@@ -13,10 +13,12 @@
 #if defined(MODEL_TSAN)
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
+void  __tsan_destroy_fiber(void *fiber);
 void  __tsan_switch_to_fiber(void *fiber, unsigned flags);
 void  __tsan_acquire(void *address);
 void  __tsan_release(void *address);
 #define TSAN_NO_SYNC 1u
+#define TSAN_EXECUTIONS 256 /* that a thread is used for, see fibers_between() */
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -262,15 +264,25 @@ void fibers_begin(void)
 #endif
 }
 
+/* A thread that ends inside a function leaves the sanitizer with calls that never return: it has
+ * room for 65,536. So threads are made anew now and then; each time would take too long. */
 void fibers_between(void)
 {
 #if defined(MODEL_TSAN)
+    static uint32_t executions;
     for (int i = 0; i < model.fiber_count; i++) {
         __tsan_switch_to_fiber(model.fibers[i].tsan, TSAN_NO_SYNC);
         __tsan_release(&between_executions);
     }
     __tsan_switch_to_fiber(runner_tsan, TSAN_NO_SYNC);
     __tsan_acquire(&between_executions);
+    executions++;
+    for (int i = 0; i < MAX_FIBERS && executions % TSAN_EXECUTIONS == 0; i++) {
+        if (model.fibers[i].tsan) {
+            __tsan_destroy_fiber(model.fibers[i].tsan);
+            model.fibers[i].tsan = NULL;
+        }
+    }
 #endif
 }
 
