@@ -2,13 +2,14 @@
 """run.py - builds the tester's library with one fault each, and sees that a scenario finds it.
 SPDX-License-Identifier: MIT
 
-Usage: run.py BUILD_FOLDER [NAME...] [--jobs N] [--seconds N] [--modes MODE...]
+Usage: run.py BUILD_FOLDER [NAME...] [--jobs N] [--seconds N] [--count N] [--modes MODE...]
 
 A mutant is a patch below this folder: header lines (Breaks, Covers, Killer, Mode), then a unified
 diff against src/. It must apply exactly, its killers must exist, and one of them must fail, and do
 so again by the line that it prints. Mode plain, weak or race is the build of the tester that sees
 it. A line for each mutant; the last one is
-mutants=KILLED/TOTAL. The status is 0 if all were killed.
+mutants=KILLED/TOTAL. The status is 0 if all were killed. --count takes so many of them, other ones
+for each commit.
 """
 import argparse
 import concurrent.futures
@@ -151,12 +152,21 @@ def try_one(mutant, builds, base, seconds):
     return killer is not None
 
 
+def some_of(mutants, count):
+    """As many of them, beginning where the commit says."""
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.strip()
+    start = int(commit or "0", 16) % max(len(mutants), 1)
+    return (mutants[start:] + mutants[:start])[:count]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build")
     parser.add_argument("names", nargs="*", help="parts of the names of those that are to run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--count", type=int, default=sys.maxsize)
     parser.add_argument("--modes", nargs="+", choices=sorted(LIBRARIES), default=sorted(LIBRARIES))
     options = parser.parse_args()
     paths = sorted(name for name in os.listdir(HERE) if name.endswith(".patch"))
@@ -167,6 +177,7 @@ def main():
     mutants = [m for m in mutants if m.fields["Mode"] in options.modes]
     if options.names:
         mutants = [m for m in mutants if any(name in m.name for name in options.names)]
+    mutants = some_of(mutants, options.count)
     folder = os.path.abspath(options.build)
     builds = {mode: Build(folder, LIBRARIES[mode]) for mode in {m.fields["Mode"] for m in mutants}}
     base = os.path.join(folder, "mutants")
