@@ -268,6 +268,11 @@ run_coverage() {
         folders+=("build/$name")
     done
     start=$SECONDS
+    echo
+    echo "== model, for coverage"
+    LLVM_PROFILE_FILE="$PWD/build/coverage/profiles/%m.profraw" \
+        build/coverage/tests/model/model >build/coverage-model.log 2>&1 ||
+        add_row coverage-model 0 1 $((SECONDS - start)) "see build/coverage-model.log"
     if python3 tests/coverage/gate.py "${folders[@]}" >build/coverage.txt; then
         add_row coverage-gate 1 0 $((SECONDS - start)) "$(tail -n 1 build/coverage.txt)"
     else

@@ -201,8 +201,9 @@ class Coverage:
 
 
 def objects_of(build):
-    """The library, and the programs that include its headers."""
+    """The library, as it is and as the tester has it, and the programs that include its headers."""
     yield os.path.join(build, "src", "libcconc.so")
+    yield os.path.join(build, "tests", "model", "libmodel_cconc.so")
     for path in sorted(glob.glob(os.path.join(build, "tests", "*"))):
         if os.path.isfile(path) and os.access(path, os.X_OK):
             yield path

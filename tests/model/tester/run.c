@@ -381,6 +381,16 @@ static void work(void)
     }
 }
 
+/* Where coverage is counted it is written at the exit; sanitizers would look for leaks then. */
+_Noreturn static void end_worker(void)
+{
+#if defined(MODEL_COVERAGE)
+    exit(0);
+#else
+    _exit(0);
+#endif
+}
+
 static bool run_workers(int jobs)
 {
     bool is_right = true;
@@ -389,7 +399,7 @@ static bool run_workers(int jobs)
         if (child == 0) {
             work();
             (void)fflush(stderr);
-            _exit(0);
+            end_worker();
         }
         is_right &= child > 0;
     }

@@ -14,6 +14,9 @@
 static char *begin;
 static size_t size;
 static char *copy;
+static char *kept_from[2];
+static char *kept_to[2];
+static char *kept; /* while the rest is restored */
 
 static int look(struct dl_phdr_info *info, size_t info_size, void *arg)
 {
@@ -45,8 +48,10 @@ void snapshot_take(void)
 {
     (void)dl_iterate_phdr(look, (void *)(uintptr_t)&model_lib_tls);
     copy = malloc(size);
+    model_lib_kept(kept_from, kept_to);
+    kept = malloc(size);
     model.lib_tls = model_lib_tls(&model.lib_tls_bytes);
-    if (!begin || !copy || model.lib_tls_bytes > TLS_BYTES) {
+    if (!begin || !copy || !kept || model.lib_tls_bytes > TLS_BYTES) {
         abort();
     }
     raw_copy(copy, begin, size);
@@ -54,7 +59,17 @@ void snapshot_take(void)
 
 void snapshot_restore(void)
 {
+    size_t at = 0;
+    for (int i = 0; i < 2; i++) {
+        raw_copy(kept + at, kept_from[i], (size_t)(kept_to[i] - kept_from[i]));
+        at += (size_t)(kept_to[i] - kept_from[i]);
+    }
     raw_copy(begin, copy, size);
+    at = 0;
+    for (int i = 0; i < 2; i++) {
+        raw_copy(kept_from[i], kept + at, (size_t)(kept_to[i] - kept_from[i]));
+        at += (size_t)(kept_to[i] - kept_from[i]);
+    }
 }
 
 #if defined(MODEL_TSAN) || defined(__SANITIZE_ADDRESS__)

@@ -13,6 +13,29 @@ char *model_lib_tls(size_t *out_size)
     return __start_model_tls;
 }
 
+#if defined(MODEL_COVERAGE)
+extern char __start___llvm_prf_cnts[];
+extern char __stop___llvm_prf_cnts[];
+extern char __start___llvm_prf_bits[];
+extern char __stop___llvm_prf_bits[];
+
+void model_lib_kept(char *out_from[2], char *out_to[2])
+{
+    out_from[0] = __start___llvm_prf_cnts;
+    out_to[0] = __stop___llvm_prf_cnts;
+    out_from[1] = __start___llvm_prf_bits;
+    out_to[1] = __stop___llvm_prf_bits;
+}
+#else
+void model_lib_kept(char *out_from[2], char *out_to[2])
+{
+    for (int i = 0; i < 2; i++) {
+        out_from[i] = NULL;
+        out_to[i] = NULL;
+    }
+}
+#endif
+
 #define cconc__parker_init low__parker_init
 #define cconc__parker_destroy low__parker_destroy
 #define cconc__parker_park low__parker_park

@@ -12,6 +12,9 @@ char *model_lib_tls(size_t *out_size);
 /* What plat_clock_is_virtual() gives there, with no decision point. */
 bool model_lib_clock_is_virtual(void);
 
+/* What is counted there over all executions: two ranges, NULL = none. */
+void model_lib_kept(char *out_from[2], char *out_to[2]);
+
 int     low__parker_init(parker *p);
 void    low__parker_destroy(parker *p);
 bool    low__parker_park(parker *p, int64_t deadline_ns);
