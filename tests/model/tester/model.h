@@ -160,6 +160,9 @@ bool model_fd_is_readable(int fd);
 /* A signal arrives for the process. */
 void model_raise(int number);
 
+/* The threads of the library that have not ended; not for exhaustive scenarios. */
+uint32_t model_library_threads(void);
+
 /* The calling thread is the only one of a forked child from now on. */
 void model_fork(void);
 

@@ -420,8 +420,10 @@ static void execution_end(void)
                 model_fail(MODEL_LEAK, "thread %s is still there", model.fibers[i].name);
             }
         }
-        memory_check_end();
-        system_check_end();
+        if (model.forks == 0) { /* else all that was the parent's stays as it lies */
+            memory_check_end();
+            system_check_end();
+        }
     }
     fiber_leave();
 }

@@ -441,6 +441,15 @@ void model_raise(int number)
     }
 }
 
+uint32_t model_library_threads(void)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < model.fiber_count; i++) {
+        count += model.fibers[i].is_library && !model.fibers[i].is_over;
+    }
+    return count;
+}
+
 /* Fork: all other threads are gone, as they were. */
 bool model_fork_is_ours(void)
 {
