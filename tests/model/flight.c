@@ -117,6 +117,42 @@ MODEL_SCENARIO(flight_takes_so_many_callers, .exhaustive = true, .goals = "refus
     cconc_flight_free(e->set);
 }
 
+/* The function has the values of its first caller, and a record that is used again those of the
+ * next one. */
+static const char value_key;
+
+static int load_value(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    part *p = arg;
+    MODEL_CHECK(cconc_ctx_value(ctx, &value_key) == (p->ctx ? p : NULL));
+    return part_load(ctx, arg, out_value);
+}
+
+static void do_with_value(void *arg)
+{
+    part *p = arg;
+    p->code = cconc_flight_do(p->e->set, p->ctx, "a", 1, load_value, p, part_drop, &p->result);
+    MODEL_EQ(p->code, 0);
+    part_unref(p);
+}
+
+MODEL_SCENARIO(flight_function_has_its_first_callers_values)
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    do_with_value(&p[2]);
+    for (int i = 0; i < 2; i++) {
+        MODEL_EQ(cconc_ctx_with_value(NULL, &value_key, &p[i], NULL, &p[i].ctx), 0);
+    }
+    model_spawn(do_with_value, &p[1]);
+    do_with_value(&p[0]);
+    model_join_all();
+    do_with_value(&p[3]);
+    cconc_ctx_free(p[0].ctx);
+    cconc_ctx_free(p[1].ctx);
+    cconc_flight_free(e->set);
+}
+
 /* ---- results -------------------------------------------------------------------------------- */
 
 static void do_and_unref(void *arg)
@@ -355,6 +391,32 @@ MODEL_SCENARIO(flight_without_memory_leaves_nothing, .faults = MODEL_NO_MEMORY,
         part_unref(&p[i]);
     }
     MODEL_CHECK(cconc_flight_forget_unshared(e->set, "a", 1));
+    cconc_flight_free(e->set);
+}
+
+MODEL_SCENARIO(flight_swaps_that_fail_for_nothing, .faults = MODEL_CAS)
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    model_spawn(do_and_unref, &p[1]);
+    do_and_unref(&p[0]);
+    do_and_unref(&p[2]);
+    model_join_all();
+    MODEL_EQ(p[0].made.destroyed, p[0].ran);
+    MODEL_EQ(p[1].made.destroyed, p[1].ran);
+    MODEL_EQ(p[2].made.destroyed, p[2].ran);
+    cconc_flight_free(e->set);
+}
+
+MODEL_SCENARIO(flight_waiters_that_spin, .bound = 2, .cpus = MODEL_ANY_CPUS)
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    model_spawn(do_and_unref, &p[1]);
+    do_and_unref(&p[0]);
+    model_join_all();
+    MODEL_EQ(p[0].made.destroyed, p[0].ran);
+    MODEL_EQ(p[1].made.destroyed, p[1].ran);
     cconc_flight_free(e->set);
 }
 

@@ -46,13 +46,6 @@ MODEL_SCENARIO(flight_then_meets_the_landing, .bound = 2, .faults = MODEL_LATE_T
     MODEL_EQ(p[0].code, 0);
 }
 
-/* Blocks in the library, so that the executor lets another thread in. */
-static int load_when_other_ends(cconc_ctx *ctx, void *arg, void **out_value)
-{
-    MODEL_EQ(cconc_ctx_wait(((part *)arg)->e->other, NULL), 0);
-    return part_load(ctx, arg, out_value);
-}
-
 static env *env_new_with_slow_flight(void)
 {
     env *e = env_new((cconc_flight_opts){0});
@@ -233,6 +226,28 @@ MODEL_SCENARIO(flight_wait_again_after_the_deadline, .bound = 1, .covers = "S12"
     MODEL_EQ(p[0].code, 0);
     cconc_flight_leave(p[0].call);
     part_unref(&p[0]);
+    check_and_free(e);
+}
+
+/* What has landed wins over a context that has ended; what has not may be waited for again. */
+MODEL_SCENARIO(flight_wait_with_an_ended_context, .bound = 2, .covers = "S2 C15",
+               .faults = MODEL_LATE_TIME, .goals = "landed not_yet")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->ctx), 0);
+    cconc_ctx_cancel(e->ctx);
+    part_board(&p[0]);
+    part_wait(&p[0], e->ctx);
+    model_cover(p[0].code == 0 ? "landed" : "not_yet");
+    if (p[0].code) {
+        MODEL_EQ(p[0].code, EINPROGRESS);
+        part_wait(&p[0], NULL);
+        MODEL_EQ(p[0].code, 0);
+    }
+    cconc_flight_leave(p[0].call);
+    part_unref(&p[0]);
+    cconc_ctx_free(e->ctx);
     check_and_free(e);
 }
 

@@ -86,6 +86,13 @@ static inline int part_load(cconc_ctx *ctx, void *arg, void **out_value)
     return p->fails;
 }
 
+/* Blocks in the library, so that the executor lets another thread in. */
+static inline int load_when_other_ends(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    MODEL_EQ(cconc_ctx_wait(((part *)arg)->e->other, NULL), 0);
+    return part_load(ctx, arg, out_value);
+}
+
 static inline void part_do(void *arg)
 {
     part *p = arg;

@@ -49,6 +49,30 @@ MODEL_SCENARIO(flight_time_limit_frees_the_key, .bound = 1, .faults = MODEL_LATE
     MODEL_EQ(model_get(&p[0].dropped), 1);
 }
 
+/* One caller leaves at its own deadline; the other one's flight goes on. */
+MODEL_SCENARIO(flight_caller_leaves_at_its_deadline, .bound = 1, .faults = MODEL_LATE_TIME,
+               .covers = "F3 H20")
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    cconc_ctx_mem mem;
+    MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->other), 0);
+    MODEL_EQ(cconc_flight_do_async(e->set, NULL, "a", 1, load_when_other_ends, &p[0], part_drop,
+                                   &p[0].call), 0);
+    p[1].ctx = cconc_ctx_until(&mem, NULL, MODEL_START + 1000);
+    part_do(&p[1]);
+    MODEL_EQ(p[1].code, EINPROGRESS);
+    MODEL_EQ(model_now(), MODEL_START + 1000);
+    MODEL_EQ(model_get(&p[1].dropped), 1);
+    cconc_ctx_cancel(e->other);
+    part_wait(&p[0], NULL);
+    MODEL_EQ(p[0].code, 0);
+    cconc_flight_leave(p[0].call);
+    part_unref(&p[0]);
+    check_and_free(e);
+    cconc_ctx_free(e->other);
+}
+
 /* ---- kept results --------------------------------------------------------------------------- */
 
 MODEL_SCENARIO(flight_kept_result_serves, .bound = 2, .faults = MODEL_LATE_TIME)

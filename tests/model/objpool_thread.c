@@ -4,10 +4,12 @@
  * Risk     A cache that goes with its thread and with its pool; an object that is lost on the way
  *          from one to the other; a callback that ends its thread, or calls the pool again.
  * Method   Scenarios of the deterministic tester, two threads each.
- * Catches  L3 L4 L5 L6 L7: the ends of thread and pool that meet, in both orders; X4: what a failed
- *          allocation leaves behind; S5: memory that is touched after the last return.
+ * Catches  L1 L3 L4 L5 L6 L7: the ends of thread and pool that meet, in both orders; X4: what a
+ *          failed allocation leaves behind; S5: memory that is touched after the last return.
  */
 #include "objpool_help.h"
+
+#include "prim/objpool.h"
 
 /* ---- a thread ends -------------------------------------------------------------------------- */
 
@@ -180,6 +182,41 @@ MODEL_SCENARIO(objpool_two_pools_in_one_place, .exhaustive = true, .covers = "L3
     model_join_all();
     env_free(e);
     MODEL_EQ(e->gone, e->made);
+}
+
+/* The number of trims goes over its end. */
+MODEL_SCENARIO(objpool_number_of_trims_wraps, .exhaustive = true, .covers = "L1 L8",
+               .goals = "wrapped")
+{
+    env *e = env_new((cconc_objpool_opts){.cache = 1});
+    atom_init(&e->pool->trims, UINT32_MAX - 1);
+    model_spawn(borrows_and_says, e);
+    model_await(&e->said, 1);
+    cconc_objpool_trim(e->pool);
+    MODEL_CHECK(!e->things[0].is_gone); /* survives one trim */
+    cconc_objpool_trim(e->pool);
+    model_join_all();
+    env_count(e);
+    if (atom_load_rlx(&e->pool->trims) == 0) {
+        model_cover("wrapped");
+    }
+    env_free(e);
+    MODEL_EQ(e->gone, 1);
+}
+
+/* A cache that outlives two trims is emptied by the second one, wherever the number stands. */
+MODEL_SCENARIO(objpool_age_is_right_where_trims_wrap, .exhaustive = true, .covers = "L1")
+{
+    for (uint32_t at = UINT32_MAX - 2; at != 2; at++) {
+        env *e = env_new((cconc_objpool_opts){.cache = 1});
+        atom_init(&e->pool->trims, at);
+        borrows(e);
+        cconc_objpool_trim(e->pool);
+        MODEL_CHECK(!e->things[0].is_gone);
+        cconc_objpool_trim(e->pool);
+        MODEL_CHECK(e->things[0].is_gone);
+        env_free(e);
+    }
 }
 
 /* ---- callbacks ------------------------------------------------------------------------------ */

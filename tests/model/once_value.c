@@ -4,7 +4,7 @@
  * Risk     A value that is lost, comes from a run that failed, or is destroyed twice; memory of the
  *          once that is touched after the last call has returned.
  * Method   Scenarios of the deterministic tester, two to three threads each.
- * Catches  O2 O4: values of failures that are kept; states that reset leaves behind; spurious
+ * Catches  O2 O3 O4: values of failures that are kept; states that reset leaves behind; spurious
  *          wakes, failing compare-and-swaps, allocations and forks that break a wait.
  */
 #include "model.h"
@@ -12,6 +12,7 @@
 typedef struct env {
     cconc_once once;
     cconc_ctx *ctx;
+    struct env *other;
     model_word left;
     uint32_t   runs;
     uint32_t   fails;     /* so many runs fail */
@@ -106,6 +107,32 @@ MODEL_SCENARIO(once_value_after_a_failure_is_the_new_one, .exhaustive = true, .c
     model_cover(e->runs == 2 ? "anew" : "shared");
 }
 
+/* Two onces at a time, whose waiters may lie in one list. */
+static void gets_second(void *arg)
+{
+    env *second = ((part *)arg)->e->other;
+    part p = {second, ((part *)arg)->number};
+    gets_value(arg);
+    gets_value(&p);
+}
+
+MODEL_SCENARIO(once_two_at_a_time, .covers = "O3")
+{
+    env *e = env_new();
+    part p = {NULL, 0};
+    e->other = env_new();
+    p.e = e->other;
+    model_spawn(gets_second, part_of(e, 1));
+    gets_value(&p);
+    gets_value(part_of(e, 0));
+    model_join_all();
+    for (int i = 0; i < 2; i++) {
+        MODEL_CHECK(e->value[i] == &e->item[0]);
+        MODEL_CHECK(e->other->value[i] == &e->other->item[0]);
+    }
+    MODEL_EQ(e->runs + e->other->runs, 2);
+}
+
 /* ---- reset and the end ---------------------------------------------------------------------- */
 
 static env *destroys_for;
@@ -155,6 +182,28 @@ MODEL_SCENARIO(once_reset_during_a_run_aborts, .exhaustive = true)
     env *e = env_new();
     model_spawn(runs_resetting, e);
     runs_resetting(e);
+}
+
+static int destroys_once(cconc_ctx *ctx, void *arg)
+{
+    env *e = arg;
+    (void)ctx;
+    model_expect(MODEL_MISUSE);
+    cconc_once_destroy(&e->once);
+    return 0;
+}
+
+static void runs_destroying(void *arg)
+{
+    env *e = arg;
+    (void)cconc_once_run_retry(&e->once, NULL, destroys_once, e);
+}
+
+MODEL_SCENARIO(once_destroy_during_a_run_aborts, .exhaustive = true)
+{
+    env *e = env_new();
+    model_spawn(runs_destroying, e);
+    runs_destroying(e);
 }
 
 /* Whoever returns last ends the use of the once, and its memory: nobody looks at it any more. */

@@ -397,6 +397,21 @@ MODEL_SCENARIO(sometimes_wakes_that_mean_nothing, .bound = 2, .low = true, .faul
     cconc_sometimes_free(e->some);
 }
 
+/* In a forked child a call that another thread's death keeps running is not waited for. */
+MODEL_SCENARIO(sometimes_in_a_forked_child_never_hangs, .goals = "ran lost")
+{
+    static const cconc_sometimes_opts opts = {.every = 1};
+    env *e = env_new(&opts);
+    model_spawn(calls, part_of(e, 1, NULL));
+    (void)model_get(&e->started);
+    model_fork();
+    e->inside = 0;
+    calls(part_of(e, 0, NULL));
+    MODEL_CHECK(e->code[0] == 0 || e->code[0] == ENOTRECOVERABLE);
+    MODEL_EQ(e->ran[0], e->code[0] == 0);
+    model_cover(e->ran[0] ? "ran" : "lost");
+}
+
 /* ---- histories ------------------------------------------------------------------------------ */
 
 /* The sequential object: how many calls there were. arg is the first so many that run. */
