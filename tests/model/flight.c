@@ -40,7 +40,7 @@ MODEL_SCENARIO(flight_two_callers_share_or_follow, .exhaustive = true, .goals = 
     cconc_flight_free(e->set);
 }
 
-MODEL_SCENARIO(flight_keys_do_not_mix, .goals = "apart")
+MODEL_SCENARIO(flight_keys_do_not_mix, .exhaustive = true, .goals = "apart")
 {
     env *e = env_new((cconc_flight_opts){0});
     part *p = e->parts;
@@ -136,7 +136,7 @@ static void do_with_value(void *arg)
     part_unref(p);
 }
 
-MODEL_SCENARIO(flight_function_has_its_first_callers_values)
+MODEL_SCENARIO(flight_function_has_its_first_callers_values, .exhaustive = true)
 {
     env *e = env_new((cconc_flight_opts){0});
     part *p = e->parts;
@@ -202,7 +202,7 @@ static void do_and_free(void *arg)
     }
 }
 
-MODEL_SCENARIO(flight_table_goes_with_the_last_return, .covers = "S5")
+MODEL_SCENARIO(flight_table_goes_with_the_last_return, .exhaustive = true, .covers = "S5")
 {
     env *e = env_new((cconc_flight_opts){0});
     model_spawn(do_and_free, &e->parts[1]);
@@ -347,7 +347,7 @@ static void do_asking_other(void *arg)
     p->code = cconc_flight_do(p->e->set, NULL, p->key, 1, asks_other, p, part_drop, &p->result);
 }
 
-MODEL_SCENARIO(flight_ring_of_two_keys_is_refused, .goals = "ring none")
+MODEL_SCENARIO(flight_ring_of_two_keys_is_refused, .exhaustive = true, .goals = "ring none")
 {
     env *e = env_new((cconc_flight_opts){0});
     part *p = e->parts;
@@ -370,7 +370,7 @@ MODEL_SCENARIO(flight_ring_of_two_keys_is_refused, .goals = "ring none")
 
 /* ---- faults --------------------------------------------------------------------------------- */
 
-MODEL_SCENARIO(flight_without_memory_leaves_nothing, .faults = MODEL_NO_MEMORY,
+MODEL_SCENARIO(flight_without_memory_leaves_nothing, .exhaustive = true, .faults = MODEL_NO_MEMORY,
                .goals = "refused flew")
 {
     env *e = model_zalloc(sizeof(*e));

@@ -224,7 +224,7 @@ MODEL_SCENARIO(objpool_owner_fills_a_slot_that_is_trimmed, .exhaustive = true,
 }
 
 /* A full cache is flushed while a trim goes through it. */
-MODEL_SCENARIO(objpool_flush_meets_trim, .covers = "L2")
+MODEL_SCENARIO(objpool_flush_meets_trim, .exhaustive = true, .covers = "L2")
 {
     env *e = env_new((cconc_objpool_opts){.cache = 2});
     cconc_objpool_counts counts;

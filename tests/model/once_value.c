@@ -116,7 +116,7 @@ static void gets_second(void *arg)
     gets_value(&p);
 }
 
-MODEL_SCENARIO(once_two_at_a_time, .covers = "O3")
+MODEL_SCENARIO(once_two_at_a_time, .exhaustive = true, .covers = "O3")
 {
     env *e = env_new();
     part p = {NULL, 0};
