@@ -259,6 +259,33 @@ MODEL_SCENARIO(sem_resize_wakes, .exhaustive = true, .goals = "before asleep")
     env_end(e, 2);
 }
 
+static void notes_and_releases(void *arg)
+{
+    env *e = arg;
+    e->n[3] = 7;
+    cconc_sem_release(e->sem, 1);
+}
+
+static void acquires_and_reads(void *arg)
+{
+    env *e = arg;
+    e->err[1] = cconc_sem_acquire(e->sem, NULL, 1);
+    e->n[1] = e->n[3];
+}
+
+/* The permit goes into the word by way of the lock: what came before its release goes with it. */
+MODEL_SCENARIO(sem_release_meets_resize, .covers = "S9 S16")
+{
+    env *e = env_new(1, 1);
+    model_spawn(notes_and_releases, e);
+    model_spawn(acquires_and_reads, e);
+    MODEL_EQ(cconc_sem_resize(e->sem, 1), 0);
+    model_join_all();
+    MODEL_EQ(e->err[1], 0);
+    MODEL_EQ(e->n[1], 7);
+    env_end(e, 1);
+}
+
 /* Permits in the word while the capacity sinks: what is held stays held. */
 MODEL_SCENARIO(sem_resize_down_meets_try, .exhaustive = true, .goals = "held refused")
 {
