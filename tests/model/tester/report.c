@@ -158,6 +158,7 @@ void report_failure(const model_scenario *scenario)
     uint8_t choices[MAX_STEPS];
     uint32_t count = strategy_choice_count;
     char message[sizeof(model.message)];
+    scenario = model.scenario; /* or the same with the real parker */
     memcpy(choices, strategy_choices, count);
     memcpy(message, model.message, sizeof(message));
     strategy_now = &strategy_replay;
@@ -177,7 +178,7 @@ void report_failure(const model_scenario *scenario)
     if (lines) {
         print_lines();
     }
-    fprintf(stderr, "  again: MODEL_REPLAY=%s:", scenario->name);
+    fprintf(stderr, "  again: MODEL_REPLAY=%s%s:", scenario->name, scenario->low ? "+low" : "");
     print_choices(choices, count);
     fprintf(stderr, "\n");
     (void)fflush(stderr);

@@ -8,7 +8,8 @@
  * three preemptions, and some of each random strategy. What is left of the time goes to random
  * ones. --first: stop at the first failure, and have no time left over: for mutants. --exact: the
  * patterns are whole names, and each must be there.
- * --list prints the names, and the file of each. MODEL_REPLAY=name:choices runs one interleaving
+ * --list prints the names, and the file of each. MODEL_REPLAY=name:choices, or name+low:choices for
+ * one with the real parker, runs one interleaving
  * again, MODEL_SEED=N begins the random ones elsewhere. The last line is
  *     model: scenarios=N exhaustive=N bound3=N interleavings=N failed=N
  */
@@ -448,8 +449,10 @@ static int replay(const char *what)
 {
     uint8_t choices[MAX_STEPS];
     uint32_t count = 0;
-    size_t length = strcspn(what, ":");
-    for (const char *at = what + length + (what[length] ? 1 : 0); *at && count < MAX_STEPS; at++) {
+    size_t length = strcspn(what, "+:");
+    const char *from = strchr(what, ':');
+    static model_scenario asked;
+    for (const char *at = from ? from + 1 : ""; *at && count < MAX_STEPS; at++) {
         choices[count++] = (uint8_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
     }
     for (const model_scenario *const *s = __start_model_list; s < __stop_model_list; s++) {
@@ -457,11 +460,13 @@ static int replay(const char *what)
             strategy_now = &strategy_replay;
             strategy_set_replay(choices, count);
             catch_crashes();
-            if (run_execution(*s)) {
-                printf("%s: as it should be\n", (*s)->name);
+            asked = **s;
+            asked.low |= what[length] == '+';
+            if (run_execution(&asked)) {
+                printf("%s: as it should be\n", asked.name);
                 return 0;
             }
-            report_failure(*s);
+            report_failure(&asked);
             return 1;
         }
     }
