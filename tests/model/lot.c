@@ -20,7 +20,7 @@ typedef struct visitor {
     place     *at;
     cconc_ctx *ctx;
     claim_kind kind;
-    int        code; /* what a grant has brought */
+    int        code; /* of a grant */
     bool       waited;
 } visitor;
 
@@ -31,27 +31,35 @@ static visitor *visitor_new(place *at)
     return v;
 }
 
+/* As on a stack, but in memory that is gone when the wait is over. */
+typedef struct stay {
+    waiter    w;
+    wait_node node;
+    int       code; /* what a grant brings */
+} stay;
+
 static void visits(void *arg)
 {
     visitor *v = arg;
     const place *at = v->at;
-    waiter w;
-    wait_node node;
+    stay *s = model_zalloc(sizeof(*s));
     lot_bucket *bucket;
-    cconc__waiter_arm(&w, v->ctx);
-    wait_node_init(&node, &w, &v->code, 0);
+    cconc__waiter_arm(&s->w, v->ctx);
+    wait_node_init(&s->node, &s->w, &s->code, 0);
     bucket = cconc__lot_take(at);
     v->waited = v->at->is_done.value == 0;
     if (v->waited) {
-        cconc__lot_push_locked(bucket, &node, at);
+        cconc__lot_push_locked(bucket, &s->node, at);
     }
     cconc__lot_leave(bucket);
     if (v->waited) {
-        cconc__waiter_park(&w, false);
-        cconc__lot_remove(&node, at); /* the object itself may have gone */
-        v->kind = waiter_kind(&w);
+        cconc__waiter_park(&s->w, false);
+        cconc__lot_remove(&s->node, at); /* the object itself may have gone */
+        v->kind = waiter_kind(&s->w);
+        v->code = v->kind == CLAIM_GRANT ? s->code : 0;
     }
-    waiter_disarm(&w);
+    waiter_disarm(&s->w);
+    model_free(s);
 }
 
 /* It is done: all who wait for it go, with code. */
@@ -130,6 +138,7 @@ MODEL_SCENARIO(lot_two_objects_in_one_bucket, .max_steps = 4000, .covers = "S14"
     place *other;
     visitor *v;
     visitor *u;
+    bool hand;
     two_places(&one, &other);
     v = visitor_new(one);
     u = visitor_new(other);
@@ -138,20 +147,21 @@ MODEL_SCENARIO(lot_two_objects_in_one_bucket, .max_steps = 4000, .covers = "S14"
     model_until_parked(2);
     MODEL_EQ(cconc__lot_count(one), 1);
     MODEL_EQ(cconc__lot_count(other), 1);
-    if (model_choose(2)) {
+    hand = model_choose(2) == 1;
+    if (hand) {
+        hands(other);
+        MODEL_EQ(cconc__lot_count(one), 1);
+        hands(one);
+        model_cover("second");
+    } else {
         ends(one);
         MODEL_EQ(cconc__lot_count(other), 1);
         ends(other);
         model_cover("first");
-    } else {
-        hands(other);
-        MODEL_EQ(cconc__lot_count(one), 1);
-        hands(one);
-        MODEL_EQ(u->code, 7);
-        model_cover("second");
     }
     model_join_all();
-    MODEL_EQ(v->code, u->code);
+    MODEL_EQ(v->code, hand ? 7 : 0);
+    MODEL_EQ(u->code, hand ? 7 : 0);
 }
 
 /* The code is there before anybody goes on. */
@@ -230,4 +240,17 @@ MODEL_SCENARIO(lot_object_goes_when_its_wait_ends, .low = true, .covers = "G3 S5
     ends_without_looking_back(v->at);
     model_join_all();
     MODEL_EQ(v->kind, CLAIM_READY);
+}
+
+/* The second of a batch is found though the first one's frame has gone. */
+MODEL_SCENARIO(lot_batch_outlives_its_frames, .low = true, .bound = 2, .covers = "H7 S5")
+{
+    visitor *v = visitor_new(model_zalloc(sizeof(place)));
+    visitor *u = visitor_new(v->at);
+    model_spawn(visits, v);
+    model_spawn(visits, u);
+    model_until_parked(2);
+    ends(v->at);
+    model_join_all();
+    MODEL_EQ(v->kind + u->kind, CLAIM_READY + CLAIM_READY);
 }

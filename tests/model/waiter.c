@@ -27,6 +27,7 @@ typedef struct guest {
     bool        withdraws; /* does not park */
     bool        passes_on; /* gives a permit back that it was granted */
     int         value;     /* what came with the grant */
+    int         seen;      /* of it, when the wait was over */
     claim_kind  kind;
     uint32_t    index;
 } guest;
@@ -108,32 +109,39 @@ static void guest_waits(guest *v, waiter *w, wait_node *node)
     v->index = waiter_index(w);
 }
 
+/* As on a stack, but in memory that is gone when the wait is over. */
+typedef struct stay {
+    waiter    w;
+    wait_node node;
+} stay;
+
 static void comes(void *arg)
 {
     guest *v = arg;
     gate *g = v->g;
-    waiter w;
-    wait_node node;
+    stay *s = model_zalloc(sizeof(*s));
     bool has;
     bool waits;
-    cconc__waiter_arm(&w, v->ctx);
-    wait_node_init(&node, &w, &v->value, 5);
+    cconc__waiter_arm(&s->w, v->ctx);
+    wait_node_init(&s->node, &s->w, &v->value, 5);
     lock_take(&g->mu);
     has = g->left > 0;
     g->left -= has ? 1 : 0;
     waits = !has && !g->is_closed;
     if (waits) {
-        waitq_push_back(&g->queue, &node);
+        waitq_push_back(&g->queue, &s->node);
     }
     lock_leave(&g->mu);
     if (waits) {
-        guest_waits(v, &w, &node);
+        guest_waits(v, &s->w, &s->node);
     } else {
         v->kind = has ? CLAIM_GRANT : CLAIM_CLOSE;
         v->index = 5;
         v->value = has ? 7 : 0;
     }
-    waiter_disarm(&w);
+    v->seen = v->kind == CLAIM_GRANT ? v->value : 0;
+    waiter_disarm(&s->w);
+    model_free(s);
     if (v->kind == CLAIM_GRANT && v->passes_on) {
         gate_give(g);
     }
@@ -143,7 +151,7 @@ static void comes(void *arg)
 static void must_be(const guest *v, claim_kind otherwise)
 {
     if (v->kind == CLAIM_GRANT) {
-        MODEL_EQ(v->value, 7);
+        MODEL_EQ(v->seen, 7);
         MODEL_EQ(v->index, 5);
     } else {
         MODEL_EQ(v->kind, otherwise);
