@@ -312,3 +312,32 @@ MODEL_SCENARIO(limiter_history_of_bursts, .exhaustive = true, .covers = "R4")
     model_check_history(&tokens_spec);
     env_end(e);
 }
+
+/* The real parker, woken for no reason: nobody acts early, and nobody reserves twice. */
+MODEL_SCENARIO(limiter_woken_for_nothing, .low = true, .faults = MODEL_SPURIOUS, .covers = "S6 R5")
+{
+    env *e = env_new(10, 1);
+    model_spawn(waits, e);
+    MODEL_EQ(cconc_limiter_wait(e->limiter, NULL, 1), 0);
+    model_join_all();
+    MODEL_EQ(e->err[1], 0);
+    MODEL_EQ(model_now(), MODEL_START + 2 * TENTH);
+    MODEL_EQ(cconc_limiter_allow(e->limiter, 1), EAGAIN);
+    env_end(e);
+}
+
+/* In a forked child what is there can be had, and a wait that would sleep does not, nor keeps what
+ * it reserved. */
+MODEL_SCENARIO(limiter_in_a_child, .covers = "X3", .goals = "told")
+{
+    env *e = env_new(10, 2);
+    model_spawn(takes_one, e);
+    model_may_fail(MODEL_MISUSE);
+    model_fork();
+    if (cconc_limiter_allow(e->limiter, 1) == 0) {
+        MODEL_EQ(cconc_limiter_wait(e->limiter, NULL, 1), ENOTRECOVERABLE);
+        MODEL_EQ(cconc_limiter_reserve(e->limiter, 1, CCONC_NEVER, &e->taken), 0);
+        MODEL_EQ(cconc_reservation_time(&e->taken), MODEL_START + TENTH);
+        model_cover("told");
+    }
+}

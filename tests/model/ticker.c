@@ -321,3 +321,28 @@ MODEL_SCENARIO(ticker_new_fails, .faults = MODEL_NO_MEMORY | MODEL_NO_THREAD, .c
     MODEL_EQ(e->due_ns[0], MODEL_START + 10);
     env_end(e);
 }
+
+/* In a forked child no wait sleeps. */
+MODEL_SCENARIO(ticker_in_a_child, .covers = "X3", .goals = "told")
+{
+    env *e = env_new(1000, NULL);
+    model_spawn(waits, e);
+    model_may_fail(MODEL_MISUSE);
+    model_fork();
+    if (model_now() == MODEL_START) {
+        MODEL_EQ(cconc_ticker_wait(e->ticker, NULL, NULL), ENOTRECOVERABLE);
+        model_cover("told");
+    }
+}
+
+/* The real parker, woken for no reason: no tick comes early, and none twice. */
+MODEL_SCENARIO(ticker_woken_for_nothing, .low = true, .faults = MODEL_SPURIOUS, .covers = "S6")
+{
+    env *e = env_new(10, NULL);
+    for (int tick = 1; tick <= 2; tick++) {
+        waits_by(e, NULL, 0);
+        MODEL_EQ(e->due_ns[0], MODEL_START + tick * 10);
+        MODEL_EQ(e->woke_ns[0], e->due_ns[0]);
+    }
+    env_end(e);
+}

@@ -340,3 +340,27 @@ MODEL_SCENARIO(timer_new_fails, .faults = MODEL_NO_MEMORY | MODEL_NO_THREAD, .co
     MODEL_EQ(e->err[0], 0);
     env_end(e);
 }
+
+/* In a forked child no wait sleeps, and no timer is made; what is due can be had. */
+MODEL_SCENARIO(timer_in_a_child, .covers = "X3", .goals = "told")
+{
+    env *e = env_new(CCONC_NEVER);
+    cconc_timer *other;
+    model_spawn(waits, e);
+    model_may_fail(MODEL_MISUSE);
+    model_fork();
+    MODEL_EQ(cconc_timer_wait(e->timer, NULL, NULL), ENOTRECOVERABLE);
+    MODEL_EQ(cconc_timer_new(10, &other), ENOTRECOVERABLE);
+    model_cover("told");
+}
+
+/* The real parker, woken for no reason: the wait ends at its time all the same. */
+MODEL_SCENARIO(timer_woken_for_nothing, .low = true, .faults = MODEL_SPURIOUS, .covers = "S6 T2")
+{
+    env *e = env_new(10);
+    waits_by(e, NULL, 0);
+    MODEL_EQ(e->err[0], 0);
+    MODEL_EQ(e->due_ns[0], MODEL_START + 10);
+    MODEL_EQ(e->woke_ns[0], MODEL_START + 10);
+    env_end(e);
+}

@@ -288,3 +288,29 @@ MODEL_SCENARIO(timer_service_shutdown_waits, .covers = "W3 W16", .goals = "taken
     MODEL_EQ(model_get(&e->fired), e->taken_back ? 0 : 1);
     env_end(e, 1);
 }
+
+/* The real parker, woken for no reason: the thread looks, and nothing fires early. */
+MODEL_SCENARIO(timer_service_woken_for_nothing, .low = true,
+               .faults = MODEL_SPURIOUS | MODEL_LATE_TIME, .covers = "S6 T4")
+{
+    env *e = env_new(2);
+    arm(e, 0, 20);
+    arm(e, 1, 10);
+    model_await(&e->fired, 2);
+    MODEL_EQ(e->clocks[1].fired_ns, MODEL_START + 10);
+    MODEL_EQ(e->clocks[0].fired_ns, MODEL_START + 20);
+    env_end(e, 2);
+}
+
+/* A forked child has no such thread: there is no room in it, and nothing of the parent's is taken
+ * back or armed. */
+MODEL_SCENARIO(timer_service_in_a_child, .covers = "X3")
+{
+    env *e = env_new(1);
+    arm(e, 0, 10);
+    model_may_fail(MODEL_MISUSE);
+    model_fork();
+    MODEL_EQ(cconc__timer_reserve(&e->clocks[1].timer), ENOTRECOVERABLE);
+    MODEL_CHECK(!cconc__timer_disarm(&e->clocks[0].timer));
+    cconc__timer_unreserve(&e->clocks[0].timer);
+}
