@@ -93,6 +93,7 @@ typedef struct fiber {
     bool     is_over;
     bool     has_yielded; /* and nobody has moved since */
     bool     is_library;
+    bool     is_joined;   /* by the library */
     bool     is_tls_over; /* destructors have run */
     uint8_t  held_count;
     uint8_t  frame_count;

@@ -416,8 +416,12 @@ static void execution_end(void)
             slot->on_exit(slot);
         }
         for (int i = 1; i < model.fiber_count; i++) {
-            if (!model.fibers[i].is_over) {
-                model_fail(MODEL_LEAK, "thread %s is still there", model.fibers[i].name);
+            const fiber *f = &model.fibers[i];
+            if (!f->is_over) {
+                model_fail(MODEL_LEAK, "thread %s is still there", f->name);
+            }
+            if (f->is_library && !f->is_joined) {
+                model_fail(MODEL_LEAK, "thread %s is not joined", f->name);
             }
         }
         if (model.forks == 0) { /* else all that was the parent's stays as it lies */

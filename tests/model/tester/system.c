@@ -77,8 +77,13 @@ static void fiber_join(fiber *f)
 
 void cconc__thread_join(plat_thread *thread)
 {
+    fiber *f = &model.fibers[thread->id];
     calls_check_held("joins a thread");
-    fiber_join(&model.fibers[thread->id]);
+    if (f->is_joined) {
+        model_fail(MODEL_RULE, "thread %s is joined twice", f->name);
+    }
+    f->is_joined = true;
+    fiber_join(f);
 }
 
 bool cconc__thread_let_cancel(bool on)
@@ -478,6 +483,7 @@ void model_fork(void)
     step_point(&o);
     for (int i = 0; i < model.fiber_count; i++) {
         model.fibers[i].is_over |= &model.fibers[i] != model.current;
+        model.fibers[i].is_joined = true; /* they are the parent's */
     }
     model.is_forked = true;
 }
