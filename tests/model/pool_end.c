@@ -107,6 +107,14 @@ MODEL_SCENARIO(pool_counts_at_shutdown, .bound = 2, .covers = "W10 W11")
     pool_gone(e);
 }
 
+/* Two leave at a time: each is joined. */
+MODEL_SCENARIO(pool_two_workers_leave, .covers = "W12")
+{
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 2, .queue_len = 1});
+    closes(e, CCONC_POOL_DRAIN);
+    pool_gone(e);
+}
+
 /* Accepted and run, or refused: whoever submits while the pool closes. */
 MODEL_SCENARIO(pool_drain_meets_submit, .exhaustive = true, .covers = "W16 W18",
                .goals = "ran refused")
@@ -236,11 +244,12 @@ static void waits_for_pool(void *arg)
 
 MODEL_SCENARIO(pool_wait_meets_end, .exhaustive = true, .covers = "G1")
 {
-    env *e = pool_full(&(cconc_pool_opts){0});
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 1, .queue_len = 1});
+    MODEL_EQ(cconc_pool_submit(e->pool, NULL, held, job_new(e, 0)), 0);
     opens(e);
     waits_for_pool(job_new(e, 3));
     MODEL_EQ(e->err[3], 0);
-    MODEL_EQ(e->value[3], 2);
+    MODEL_EQ(e->value[3], 1);
     model_rest();
     cconc_pool_free(e->pool);
 }
