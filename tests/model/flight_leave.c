@@ -80,6 +80,30 @@ MODEL_SCENARIO(flight_last_caller_to_leave_ends_the_function, .bound = 2, .cover
     MODEL_EQ(model_get(&p[1].dropped), 1);
 }
 
+/* The record of a flight that everybody has left serves the next one, but not its context. */
+static int load_checking(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    MODEL_EQ(cconc_ctx_err(ctx), 0);
+    return part_load(ctx, arg, out_value);
+}
+
+MODEL_SCENARIO(flight_context_that_has_ended_is_not_used_again, .bound = 2, .covers = "F3",
+               .faults = MODEL_LATE_TIME)
+{
+    env *e = env_new((cconc_flight_opts){0});
+    part *p = e->parts;
+    part_board(&p[0]);
+    cconc_flight_leave(p[0].call);
+    MODEL_EQ(cconc_shutdown(NULL), 0);
+    MODEL_EQ(cconc_flight_do_async(e->set, NULL, "a", 1, load_checking, &p[1], part_drop,
+                                   &p[1].call), 0);
+    part_wait(&p[1], NULL);
+    MODEL_EQ(p[1].code, 0);
+    cconc_flight_leave(p[1].call);
+    part_unref(&p[1]);
+    check_and_free(e);
+}
+
 /* Two callers leave at a time: the second one to do so ends the function, once. */
 static void leaves(void *arg)
 {

@@ -257,6 +257,26 @@ MODEL_SCENARIO(objpool_trims_reach_the_cache_of_another_thread, .exhaustive = tr
     MODEL_EQ(e->gone, 1);
 }
 
+/* What a refill brings into a cache stays as old as it was. */
+MODEL_SCENARIO(objpool_refill_keeps_the_age, .exhaustive = true, .covers = "L8",
+               .goals = "refilled taken")
+{
+    env *e = env_new((cconc_objpool_opts){.cache = 2});
+    thing *t;
+    model_spawn(borrows_three, e);
+    model_join_all(); /* three in the store */
+    cconc_objpool_trim(e->pool);
+    model_spawn(trims, e);
+    t = env_get(e);
+    model_join_all();
+    env_count(e);
+    MODEL_EQ(e->gone, t->number < 3 ? 2 : 3);
+    model_cover(t->number < 3 ? "refilled" : "taken");
+    cconc_objpool_put(e->pool, t);
+    env_free(e);
+    MODEL_EQ(e->gone, e->made);
+}
+
 MODEL_SCENARIO(objpool_two_trims, .exhaustive = true)
 {
     env *e = env_new((cconc_objpool_opts){.cache = CCONC_OBJPOOL_NO_CACHE});
