@@ -29,7 +29,8 @@ void cconc__lot_push_locked(lot_bucket *bucket, wait_node *node, const void *obj
 void cconc__lot_claim_locked(lot_bucket *bucket, const void *object, claim_kind kind,
                              wake_batch *batch);
 
-/* The same as a grant that hands code over: each node's elem points to the int that gets it. */
+/* The same as a grant that hands code over: each node's elem points to the int that gets it. batch
+ * has nobody yet. */
 void cconc__lot_hand_locked(lot_bucket *bucket, const void *object, int code, wake_batch *batch);
 
 /* Give the number of waiters of object. */

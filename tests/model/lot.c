@@ -179,26 +179,6 @@ MODEL_SCENARIO(lot_hands_a_code_over, .exhaustive = true, .covers = "S5", .goals
     model_cover(names[v->waited + u->waited]);
 }
 
-/* Only those of the object that is ended get its code, not who is in the batch already. */
-MODEL_SCENARIO(lot_hands_codes_in_one_batch)
-{
-    place *at[2] = {model_zalloc(sizeof(place)), model_zalloc(sizeof(place))};
-    visitor *v[2] = {visitor_new(at[0]), visitor_new(at[1])};
-    wake_batch batch = WAKE_BATCH_INIT;
-    model_spawn(visits, v[0]);
-    model_spawn(visits, v[1]);
-    model_until_parked(2);
-    for (int i = 0; i < 2; i++) {
-        lot_bucket *bucket = cconc__lot_take(at[i]);
-        cconc__lot_hand_locked(bucket, at[i], i + 1, &batch);
-        cconc__lot_leave(bucket);
-    }
-    batch_wake(&batch);
-    model_join_all();
-    MODEL_EQ(v[0]->code, 1);
-    MODEL_EQ(v[1]->code, 2);
-}
-
 /* A waiter that leaves on time takes itself out; whoever ends the object then gives it nothing. */
 MODEL_SCENARIO(lot_time_against_end, .exhaustive = true, .covers = "H20",
                .goals = "late ended came_late")
