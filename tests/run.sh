@@ -327,7 +327,7 @@ run_model() {
         explore model_race --seconds 240
         explore model_asan --seconds 120
     else
-        explore model --seconds 80
+        explore model --seconds 70
     fi
     run_mutants
     sed -n '$s/ failed=.*//p' build/model.log | sed "s|\$| $(tail -n 1 build/mutants.log)|"
