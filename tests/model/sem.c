@@ -209,7 +209,8 @@ static void uses_in_ctx(void *arg)
 }
 
 /* A grant that meets the end of its context goes to the next in line. */
-MODEL_SCENARIO(sem_lost_grant_goes_on, .covers = "H19 H20 S1", .goals = "granted passed_on")
+MODEL_SCENARIO(sem_lost_grant_goes_on, .bound = 2, .covers = "H19 H20 S1",
+               .goals = "granted passed_on")
 {
     env *e = env_new(1, 1);
     e->n[1] = 1;
