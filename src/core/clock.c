@@ -172,10 +172,16 @@ int cconc_clock_virtual(void)
     return err;
 }
 
+/* Does anybody wait for a time, or is anything due some day? */
+static bool clock_is_awaited(void)
+{
+    int64_t first_ns;
+    return cconc__self_blocked(&first_ns) > 0 || cconc__timer_next() != PLAT_NEVER;
+}
+
 int cconc_clock_real(void)
 {
     int64_t now_ns = plat_clock_now();
-    int64_t first_ns;
     int err = 0;
     if ((plat_clock_is_virtual() && cconc__timer_is_me()) || !clock_claim()) {
         return EBUSY;
@@ -183,12 +189,15 @@ int cconc_clock_real(void)
     if (plat_clock_is_virtual()) {
         /* A function may have returned before the service is through with what called it. */
         (void)cconc__quiet_wait(NULL, cconc__timer_is_late); /* no context: it returns 0 */
-        cconc__clock_unset();
-        if (cconc__self_blocked(&first_ns) > 0 || cconc__timer_next() != PLAT_NEVER) {
-            cconc__clock_set(now_ns);
-            err = EBUSY;
+        err = clock_is_awaited() ? EBUSY : 0; /* before anybody can see the real time */
+        if (!err) {
+            cconc__clock_unset();
+            if (clock_is_awaited()) { /* by what began meanwhile */
+                cconc__clock_set(now_ns);
+                err = EBUSY;
+            }
+            clock_show();
         }
-        clock_show();
     }
     clock_release();
     return err;

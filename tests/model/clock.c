@@ -145,6 +145,33 @@ MODEL_SCENARIO(clock_real_meets_sleep, .low = true, .goals = "busy real", .cover
     MODEL_EQ(e->err[1], 0);
 }
 
+static void reads(void *arg)
+{
+    env *e = arg;
+    e->seen_ns[0] = cconc_clock_now();
+}
+
+/* Refused because of a wait that is blocked: nobody sees the real time meanwhile.
+ *
+ *     main                              t2
+ *     clock_real(): it is real
+ *                                       cconc_clock_now() is the real time
+ *     a wait is blocked: it is virtual
+ *     EBUSY                             cconc_clock_now() is behind that */
+MODEL_SCENARIO(clock_real_is_refused_unseen, .low = true, .covers = "T1")
+{
+    env *e = env_virtual();
+    model_spawn(sleeps_1000, e);
+    model_settle();
+    model_pass(5000);
+    model_spawn(reads, e);
+    MODEL_EQ(cconc_clock_real(), EBUSY);
+    end_its_wait();
+    MODEL_CHECK(e->seen_ns[0] <= MODEL_START + 1000);
+    MODEL_EQ(e->err[1], 0);
+    go_real();
+}
+
 static void reads_twice(void *arg)
 {
     env *e = arg;
