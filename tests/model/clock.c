@@ -180,6 +180,32 @@ static void reads_twice(void *arg)
     e->seen_ns[2] = cconc_clock_after(5);
 }
 
+static void lets_time_pass_and_reads(void *arg)
+{
+    model_pass(1000);
+    reads_twice(arg);
+}
+
+/* Nor does it fall when the real clock is frozen, while its time passes:
+ *
+ *     main                              t1
+ *     clock_virtual(): real time is 0
+ *                                       cconc_clock_now() is 1000
+ *     the clock stands at 0, virtual
+ *                                       cconc_clock_now() is 0 */
+MODEL_SCENARIO(clock_virtual_meets_readers, .low = true, .exhaustive = true,
+               .goals = "frozen_before frozen_after")
+{
+    env *e = model_zalloc(sizeof(*e));
+    model_spawn(lets_time_pass_and_reads, e);
+    MODEL_EQ(cconc_clock_virtual(), 0);
+    model_join_all();
+    MODEL_CHECK(e->seen_ns[0] <= e->seen_ns[1] && e->seen_ns[1] <= e->seen_ns[2] - 5);
+    MODEL_CHECK(e->seen_ns[2] - 5 <= cconc_clock_now());
+    model_cover(cconc_clock_now() == MODEL_START ? "frozen_before" : "frozen_after");
+    go_real();
+}
+
 /* The reading never falls, and is at none but the due times on the way. */
 MODEL_SCENARIO(clock_advance_meets_readers, .low = true, .exhaustive = true,
                .goals = "before between after")
