@@ -49,7 +49,7 @@ MODEL_SCENARIO(chan_close_ends_all_receivers, .covers = "H16")
 }
 
 /* One that has ended on its own, and is still in the queue, hides nobody behind it. */
-MODEL_SCENARIO(chan_close_passes_over_who_has_left, .bound = 2, .covers = "W4 H16",
+MODEL_SCENARIO(chan_close_passes_over_who_has_left, .covers = "W4 H16",
                .goals = "late closed")
 {
     cconc_chan *ch = actor_chan(1);
@@ -178,7 +178,7 @@ MODEL_SCENARIO(chan_deadline_meets_send, .exhaustive = true, .goals = "late in_t
 }
 
 /* A context of its own ends a wait like the caller's own clock does; all-5: it then says so. */
-MODEL_SCENARIO(chan_wait_that_times_out_marks_its_context, .goals = "late in_time")
+MODEL_SCENARIO(chan_wait_that_times_out_marks_its_context, .bound = 2, .goals = "late in_time")
 {
     cconc_chan *ch = actor_chan(0);
     cconc_ctx *ctx;

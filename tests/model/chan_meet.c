@@ -183,7 +183,7 @@ MODEL_SCENARIO(chan_meet_close_at_the_seat, .cpus = MODEL_ANY_CPUS, .covers = "H
     cconc_chan_free(ch);
 }
 
-MODEL_SCENARIO(chan_meet_cancel_at_the_seat, .cpus = MODEL_ANY_CPUS, .bound = 2,
+MODEL_SCENARIO(chan_meet_cancel_at_the_seat, .cpus = MODEL_ANY_CPUS,
                .goals = "cancelled granted")
 {
     cconc_chan *ch = actor_chan(0);
@@ -200,7 +200,7 @@ MODEL_SCENARIO(chan_meet_cancel_at_the_seat, .cpus = MODEL_ANY_CPUS, .bound = 2,
 }
 
 /* Counting the waiters moves who sits to the queue: it is met there. */
-MODEL_SCENARIO(chan_meet_count_unseats, .cpus = MODEL_ANY_CPUS, .bound = 2, .goals = "seen unseen")
+MODEL_SCENARIO(chan_meet_count_unseats, .cpus = MODEL_ANY_CPUS, .goals = "seen unseen")
 {
     cconc_chan *ch = actor_chan(0);
     actor *a = actor_spawn(actor_receives, ch, NULL, 0);
@@ -250,7 +250,7 @@ MODEL_SCENARIO(chan_meet_large_element, .exhaustive = true, .covers = "H4")
 }
 
 /* Two pairs: everybody gets exactly one partner. */
-MODEL_SCENARIO(chan_meet_two_pairs, .bound = 2, .covers = "H11")
+MODEL_SCENARIO(chan_meet_two_pairs, .bound = 1, .covers = "H11")
 {
     cconc_chan *ch = actor_chan(0);
     actor *a = actor_spawn(actor_sends, ch, NULL, 1);

@@ -223,7 +223,7 @@ MODEL_SCENARIO(lot_object_goes_when_its_wait_ends, .low = true, .covers = "G3 S5
 }
 
 /* The second of a batch is found though the first one's frame has gone. */
-MODEL_SCENARIO(lot_batch_outlives_its_frames, .low = true, .bound = 2, .covers = "H7 S5")
+MODEL_SCENARIO(lot_batch_outlives_its_frames, .low = true, .covers = "H7 S5")
 {
     visitor *v = visitor_new(model_zalloc(sizeof(place)));
     visitor *u = visitor_new(v->at);

@@ -210,7 +210,7 @@ static void takes_tick(void *arg)
 }
 
 /* Each tick goes to one of the two, whoever keeps the time for both. */
-MODEL_SCENARIO(select_two_at_one_ticker, .bound = 2)
+MODEL_SCENARIO(select_two_at_one_ticker)
 {
     sleeper *s = model_zalloc(sizeof(*s));
     cconc_ticker *ticker;
