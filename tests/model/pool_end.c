@@ -239,7 +239,7 @@ static void waits_for_pool(void *arg)
 {
     job *j = arg;
     j->e->err[j->i] = cconc_pool_wait(j->e->pool, j->e->ctx);
-    j->e->value[j->i] = j->e->ran[0] + j->e->ran[1];
+    j->e->value[j->i] = j->e->err[j->i] ? 0 : j->e->ran[0] + j->e->ran[1];
 }
 
 MODEL_SCENARIO(pool_wait_meets_end, .exhaustive = true, .covers = "G1")
