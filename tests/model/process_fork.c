@@ -173,7 +173,8 @@ static void runs_on(void *arg)
 }
 
 /* A function that runs in the parent is not waited for; timers of its contexts are not touched. */
-MODEL_SCENARIO(process_fork_leaves_what_runs, .bound = 2, .covers = "X3")
+MODEL_SCENARIO(process_fork_leaves_what_runs, .bound = 2, .faults = MODEL_LATE_TIME,
+               .covers = "X3")
 {
     env *e = env_new();
     cconc_ctx *far;

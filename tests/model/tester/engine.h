@@ -256,6 +256,7 @@ void order_reset(void);
 void order_refresh(void); /* the current thread has waited: it sees what is newest now */
 void order_before(const volatile void *object, size_t size); /* an atomic operation */
 void order_join(fiber *to, const fiber *from); /* at the making, and at the join */
+void order_vanish(fiber *f); /* in the child of a fork: what f has done is there */
 void order_acquire(const volatile void *object);
 void order_release(const volatile void *object);
 void order_begin(fiber *f); /* its first step, and its last */

@@ -11,6 +11,7 @@
 #include "engine.h"
 
 #if defined(MODEL_TSAN)
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 
@@ -48,6 +49,16 @@ void order_join(fiber *to, const fiber *from)
     }
 }
 
+/* On behalf of f, which will not come to its end. */
+void order_vanish(fiber *f)
+{
+    const unsigned no_sync = 1;
+    __tsan_switch_to_fiber(f->tsan, no_sync);
+    __tsan_release(f);
+    __tsan_switch_to_fiber(model.current->tsan, no_sync);
+    __tsan_acquire(f);
+}
+
 void order_begin(fiber *f)
 {
     __tsan_acquire(f);
@@ -58,6 +69,11 @@ void order_end(fiber *f)
     __tsan_release(f);
 }
 #elif !defined(MODEL_WEAK)
+void order_vanish(fiber *f)
+{
+    (void)f;
+}
+
 void order_acquire(const volatile void *object)
 {
     (void)object;
@@ -308,6 +324,11 @@ void order_release(const volatile void *object)
 void order_join(fiber *to, const fiber *from)
 {
     moment_join(seen_by[to->id], seen_by[from->id]);
+}
+
+void order_vanish(fiber *f)
+{
+    order_join(model.current, f);
 }
 
 void order_begin(fiber *f)

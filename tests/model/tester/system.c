@@ -482,7 +482,13 @@ void model_fork(void)
     model.is_impure = true;
     step_point(&o);
     for (int i = 0; i < model.fiber_count; i++) {
-        model.fibers[i].is_over |= &model.fibers[i] != model.current;
+        fiber *f = &model.fibers[i];
+        if (f != model.current && f->is_over) {
+            order_join(model.current, f);
+        } else if (f != model.current) {
+            order_vanish(f);
+            f->is_over = true;
+        }
         model.fibers[i].is_joined = true; /* they are the parent's */
     }
     model.is_forked = true;
