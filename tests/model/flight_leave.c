@@ -87,7 +87,7 @@ static int load_checking(cconc_ctx *ctx, void *arg, void **out_value)
     return part_load(ctx, arg, out_value);
 }
 
-MODEL_SCENARIO(flight_context_that_has_ended_is_not_used_again, .bound = 2, .covers = "F3",
+MODEL_SCENARIO(flight_context_that_has_ended_is_not_used_again, .bound = 1, .covers = "F3",
                .faults = MODEL_LATE_TIME)
 {
     env *e = env_new((cconc_flight_opts){0});

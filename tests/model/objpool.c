@@ -243,7 +243,7 @@ MODEL_SCENARIO(objpool_flush_meets_trim, .exhaustive = true, .covers = "L2")
 }
 
 /* What a trim takes from the cache of another thread is all there. */
-MODEL_SCENARIO(objpool_trims_reach_the_cache_of_another_thread, .exhaustive = true,
+MODEL_SCENARIO(objpool_trims_reach_the_cache_of_another_thread,
                .covers = "L2 L7", .goals = "in_time later")
 {
     env *e = env_new((cconc_objpool_opts){.cache = 1});
@@ -375,7 +375,7 @@ MODEL_SCENARIO(objpool_calls_look_atomic)
 }
 
 /* A put that a trim overtakes is as old as if it had come before, but not found before its end. */
-MODEL_SCENARIO(objpool_calls_and_trims_look_atomic)
+MODEL_SCENARIO(objpool_calls_and_trims_look_atomic, .bound = 2)
 {
     env *e = env_new((cconc_objpool_opts){.cache = CCONC_OBJPOOL_NO_CACHE});
     start = (sets){.most = 8, .hidden = 1};
