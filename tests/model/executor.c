@@ -139,7 +139,7 @@ MODEL_SCENARIO(executor_submits_meet_at_an_idle_thread, .exhaustive = true,
 }
 
 /* The idle thread's time is over while it is chosen: it takes the task, or another one is made. */
-MODEL_SCENARIO(executor_submit_meets_idle_exit, .exhaustive = true, .covers = "W18",
+MODEL_SCENARIO(executor_submit_meets_idle_exit, .covers = "W18",
                .goals = "kept left")
 {
     work *w = work_new();

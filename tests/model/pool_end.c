@@ -116,7 +116,7 @@ MODEL_SCENARIO(pool_two_workers_leave, .covers = "W12")
 }
 
 /* Accepted and run, or refused: whoever submits while the pool closes. */
-MODEL_SCENARIO(pool_drain_meets_submit, .exhaustive = true, .covers = "W16 W18",
+MODEL_SCENARIO(pool_drain_meets_submit, .covers = "W16 W18",
                .goals = "ran refused")
 {
     env *e = pool_idle(&(cconc_pool_opts){.workers = 1, .queue_len = 1});
@@ -159,7 +159,7 @@ MODEL_SCENARIO(pool_drain_meets_blocked_submit, .covers = "W17",
     MODEL_EQ(e->ran[2], e->err[2] == 0);
 }
 
-MODEL_SCENARIO(pool_cancel_meets_queued_task, .exhaustive = true, .covers = "G8",
+MODEL_SCENARIO(pool_cancel_meets_queued_task, .covers = "G8",
                .goals = "dropped ran")
 {
     env *e = pool_full(&(cconc_pool_opts){0});
