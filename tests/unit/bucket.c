@@ -237,6 +237,41 @@ static void bucket_without_a_limit_has_more_than_any_sum(void **state)
     assert_int_equal(cconc__bucket_take(&b, 0, INT32_MAX, INT64_MAX - 1, &taken), ETIMEDOUT);
 }
 
+/* A token of debt that others wait for is not there to be given back. */
+static void bucket_gives_back_nothing_that_later_takers_wait_for(void **state)
+{
+    cconc_reservation first;
+    cconc_reservation later;
+    bucket b = make(10, 2);
+    (void)state;
+    assert_true(take(&b, 0, 2));
+    assert_int_equal(cconc__bucket_take(&b, 0, 1, INT64_MAX, &first), 0);
+    assert_int_equal(cconc__bucket_take(&b, 0, 2, INT64_MAX, &later), 0);
+    cconc__bucket_give_back(&b, 0, &first);
+    assert_int_equal(b.lack, 5 * b.period);
+    cconc__bucket_give_back(&b, 0, &later);
+    assert_int_equal(b.lack, 3 * b.period);
+}
+
+/* At 10^9 a second a token is the fewest units, at 10^-10 nearly the most. */
+static void bucket_whose_debt_grows_beyond_all_times_stays_at_the_end(void **state)
+{
+    cconc_reservation taken;
+    bucket b = make(1e9, INT32_MAX);
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(cconc__bucket_take(&b, 0, INT32_MAX, INT64_MAX, &taken), 0);
+    }
+    assert_int_equal(cconc__bucket_set_burst(&b, 0, 0), 0);
+    assert_int_equal(cconc__bucket_set_rate(&b, 0, 1e-10), 0);
+    assert_true(b.lack == (uint64_t)INT64_MAX);
+    assert_int_equal(cconc__bucket_set_burst(&b, 0, INT32_MAX), 0);
+    assert_true(b.lack == (uint64_t)INT64_MAX);
+    assert_int_equal(cconc__bucket_take(&b, 0, 1, INT64_MAX - 1, &taken), ETIMEDOUT);
+    assert_int_equal(cconc__bucket_take(&b, 0, 1, INT64_MAX, &taken), 0);
+    assert_true(taken.act_ns == INT64_MAX && !taken.is_held);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -252,6 +287,8 @@ int main(int argc, char **argv)
         UNIT_TEST(bucket_time_before_the_latest_counts_as_the_latest),
         UNIT_TEST(bucket_refuses_what_is_no_rate_or_burst),
         UNIT_TEST(bucket_without_a_limit_has_more_than_any_sum),
+        UNIT_TEST(bucket_gives_back_nothing_that_later_takers_wait_for),
+        UNIT_TEST(bucket_whose_debt_grows_beyond_all_times_stays_at_the_end),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

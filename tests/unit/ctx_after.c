@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 struct probe {
     atomic_int ran;
@@ -479,6 +480,28 @@ static void ctx_after_func_refuses_what_cannot_be(void **state)
     cconc_ctx_free(ctx);
 }
 
+static int stop_wait_in_child(void *arg)
+{
+    return cconc_after_stop_wait(arg) ? 1 : 42;
+}
+
+static void ctx_after_stop_wait_in_a_forked_child_does_not_wait_for_the_parent(void **state)
+{
+    (void)state;
+    struct probe p = {0};
+    cconc_ctx *ctx = make_cancel(NULL);
+    cconc_after *after = make_after(ctx, run_behind_gate, &p);
+    cconc_ctx_cancel(ctx);
+    until(atomic_load(&p.entered) == 1);
+    int status = support_run_forked(stop_wait_in_child, after);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 42);
+    atomic_store(&p.gate, true);
+    assert_false(cconc_after_stop_wait(after));
+    cconc_after_free(after);
+    cconc_ctx_free(ctx);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -501,6 +524,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_after_func_may_end_its_thread_where_no_other_can_be_had),
         UNIT_TEST(ctx_after_func_refuses_what_cannot_be),
         UNIT_TEST(ctx_after_func_runs_on_the_executor),
+        UNIT_TEST(ctx_after_stop_wait_in_a_forked_child_does_not_wait_for_the_parent),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

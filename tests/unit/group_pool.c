@@ -308,6 +308,96 @@ static void group_on_a_pool_survives_every_fault(void **state)
     assert_true(support_sweep_thread(use_both, NULL) > 0);
 }
 
+struct ending {
+    cconc_group *group;
+    cconc_ctx   *ctx;
+    int          err;
+    atomic_int   ran;
+};
+
+static int cancel_it(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    cconc_ctx_cancel(arg);
+    return 0;
+}
+
+static int wait_while_it_ends(cconc_ctx *ctx, void *arg)
+{
+    struct ending *ending = arg;
+    (void)ctx;
+    SUPPORT_CHECK(cconc_group_go(ending->group, NULL, count_run, &ending->ran) == 0);
+    SUPPORT_CHECK(cconc_group_go(ending->group, NULL, cancel_it, ending->ctx) == 0);
+    SUPPORT_CHECK(cconc_group_go(ending->group, NULL, count_run, &ending->ran) == 0);
+    ending->err = cconc_group_wait(ending->group, ending->ctx, NULL);
+    return 0;
+}
+
+/* It helps with the task that ends its context, and with no other then. */
+static void group_wait_in_its_pool_ends_with_a_context_that_its_help_ends(void **state)
+{
+    cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
+    struct ending ending = {.group = group_on(pool, 0), .ctx = make_cancel(NULL)};
+    (void)state;
+    assert_int_equal(cconc_pool_submit(pool, NULL, wait_while_it_ends, &ending), 0);
+    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+    assert_int_equal(ending.err, EINPROGRESS);
+    assert_int_equal(cconc_group_wait(ending.group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&ending.ran), 2);
+    cconc_group_free(ending.group);
+    cconc_pool_free(pool);
+    cconc_ctx_free(ending.ctx);
+}
+
+static int fail_the_group(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return cconc_group_fail(arg, 7, NULL) == 7 ? 0 : 1;
+}
+
+/* The pool's queue is full: room is made by running the task that fails the group. */
+static int go_while_it_fails(cconc_ctx *ctx, void *arg)
+{
+    struct ending *ending = arg;
+    cconc_pool *pool = cconc_ctx_value(ctx, &ctx_mark);
+    SUPPORT_CHECK(cconc_pool_submit(pool, NULL, fail_the_group, ending->group) == 0);
+    ending->err = cconc_group_go(ending->group, NULL, count_run, &ending->ran);
+    return 0;
+}
+
+static void group_skip_ends_a_go_of_a_worker_whose_help_fails_the_group(void **state)
+{
+    cconc_pool *pool = pool_make(1, 1, CCONC_POOL_BLOCK);
+    cconc_group_opts opts = {.flags = CCONC_GROUP_SKIP, .pool = pool};
+    cconc_ctx *value = make_value(NULL, &ctx_mark, pool);
+    struct ending ending = {.err = -1};
+    cconc_group *outer = NULL;
+    (void)state;
+    assert_int_equal(cconc_group_new(NULL, &opts, &ending.group), 0);
+    assert_int_equal(cconc_group_new(value, &(cconc_group_opts){.pool = pool}, &outer), 0);
+    assert_int_equal(cconc_group_go(outer, NULL, go_while_it_fails, &ending), 0);
+    assert_int_equal(cconc_group_wait(outer, NULL, NULL), 0);
+    assert_int_equal(ending.err, ECANCELED);
+    assert_int_equal(atomic_load(&ending.ran), 0);
+    assert_int_equal(cconc_group_wait(ending.group, NULL, NULL), 7);
+    cconc_group_free(outer);
+    cconc_group_free(ending.group);
+    cconc_ctx_free(value);
+    cconc_pool_free(pool);
+}
+
+static void group_on_what_is_no_pool_is_misuse(void **state)
+{
+    cconc_pool *pool = pool_make(1, 1, CCONC_POOL_BLOCK);
+    cconc_group_opts opts = {.pool = (cconc_pool *)((uintptr_t)pool + 1)};
+    cconc_group *group = NULL;
+    (void)state;
+    expect_misuse("group new of a misaligned pointer",
+                  assert_int_equal(cconc_group_new(NULL, &opts, &group), EINVAL));
+    assert_null(group);
+    cconc_pool_free(pool);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -321,6 +411,9 @@ int main(int argc, char **argv)
         UNIT_TEST(group_task_that_ends_its_worker_has_failed),
         UNIT_TEST(group_task_that_ends_the_thread_of_its_go_is_over_for_the_handlers_of_that),
         UNIT_TEST(group_on_a_pool_survives_every_fault),
+        UNIT_TEST(group_wait_in_its_pool_ends_with_a_context_that_its_help_ends),
+        UNIT_TEST(group_skip_ends_a_go_of_a_worker_whose_help_fails_the_group),
+        UNIT_TEST(group_on_what_is_no_pool_is_misuse),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

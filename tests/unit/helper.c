@@ -26,6 +26,8 @@ struct stage {
     int enlist_code;
     bool calls;   /* enlist finds a task a moment later */
     bool grants;  /* enlist sees the wait granted */
+    bool cancels; /* enlist sees also end */
+    cconc_ctx *also;
     int enlisted; /* enlist less delist */
     int lists;
 };
@@ -48,6 +50,9 @@ static int stage_enlist(helper *h, wait_node *node)
         waitq_remove(&stage->q, &stage->node);
         lock_leave(&stage->mu);
         wake(stage, &stage->node, CLAIM_GRANT);
+    }
+    if (stage->cancels) {
+        cconc_ctx_cancel(stage->also);
     }
     if (stage->enlist_code) {
         return stage->enlist_code;
@@ -123,6 +128,51 @@ static void helper_wait_ends_with_its_ctx(void **state)
     }
 }
 
+/* Park once, with the helper, until also ends, or ctx. */
+static int park_also(struct stage *stage, cconc_ctx *also)
+{
+    int err;
+    stage->h.enlist = stage_enlist;
+    stage->h.delist = stage_delist;
+    stage->also = also;
+    cconc__waiter_arm(&stage->w, stage->ctx);
+    err = cconc__helper_park(&stage->h, &stage->w, also);
+    SUPPORT_CHECK(stage->enlisted == 0);
+    err = err ? err : cconc__helper_error(&stage->w, stage->ctx, also);
+    waiter_disarm(&stage->w);
+    return err;
+}
+
+static void helper_wait_ends_with_the_other_ctx_and_tells_which(void **state)
+{
+    (void)state;
+    for (int before = 0; before < 2; before++) {
+        struct stage stage = {.ctx = make_cancel(NULL), .cancels = true};
+        cconc_ctx *also = make_timeout_cause(NULL, FAR_NS, EIO, "not this");
+        if (before) {
+            cconc_ctx_cancel(also);
+        }
+        assert_int_equal(park_also(&stage, also), ECANCELED);
+        assert_int_equal(stage.lists, before ? 0 : 1);
+        assert_int_equal(cconc_ctx_err(stage.ctx), 0);
+        cconc_ctx_free(also);
+        cconc_ctx_free(stage.ctx);
+    }
+}
+
+static void helper_wait_with_another_ctx_ends_with_its_own_and_for_a_task(void **state)
+{
+    struct stage stage = {.ctx = make_timeout(NULL, CCONC_MS)};
+    struct stage called = {.calls = true};
+    cconc_ctx *also = make_cancel(NULL);
+    (void)state;
+    assert_int_equal(park_also(&stage, also), ETIMEDOUT);
+    assert_int_equal(park_also(&called, also), 0);
+    assert_int_equal(waiter_kind(&called.w), CLAIM_READY);
+    cconc_ctx_free(also);
+    cconc_ctx_free(stage.ctx);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -130,6 +180,8 @@ int main(int argc, char **argv)
         UNIT_TEST(helper_that_cannot_be_enlisted_tells_why),
         UNIT_TEST(helper_wait_that_is_granted_is_so_whatever_enlist_says),
         UNIT_TEST(helper_wait_ends_with_its_ctx),
+        UNIT_TEST(helper_wait_ends_with_the_other_ctx_and_tells_which),
+        UNIT_TEST(helper_wait_with_another_ctx_ends_with_its_own_and_for_a_task),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -205,6 +205,7 @@ static void limiter_keyed_without_limit_keeps_no_keys(void **state)
     assert_int_equal(cconc_limiter_keyed_wait(limiter, NULL, "b", 1, INT32_MAX), 0);
     assert_true(cconc_limiter_keyed_delay(limiter, "a", 1, INT32_MAX) == 0);
     assert_true(cconc_limiter_keyed_tokens(limiter, "a", 1) >= CCONC_RATE_INF);
+    assert_true(cconc_limiter_keyed_tokens(limiter, NULL, 1) >= CCONC_RATE_INF); /* no key */
     assert_int_equal(cconc_limiter_keyed_len(limiter), 0);
     cconc_limiter_keyed_free(limiter);
 }

@@ -371,6 +371,69 @@ static void limiter_survives_every_failed_allocation(void **state)
     assert_true(support_sweep_alloc(make_and_use, NULL) > 0);
 }
 
+/* At 10^9 a second the quick path counts for two seconds. */
+static void limiter_that_rested_longer_than_the_quick_path_counts_is_full(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(1e9, 10);
+    go_virtual();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(cconc_limiter_allow(limiter, 10), 0);
+        assert_int_equal(cconc_limiter_allow(limiter, 1), EAGAIN);
+        clock_move(3600 * CCONC_SECOND);
+    }
+    assert_true(cconc_limiter_tokens(limiter) == 10);
+    go_real();
+    cconc_limiter_free(limiter);
+}
+
+/* So large a burst is counted under the lock alone. */
+static void limiter_of_a_huge_burst_refuses_until_there_is_a_token(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(10, INT32_MAX);
+    go_virtual();
+    assert_int_equal(cconc_limiter_allow(limiter, INT32_MAX), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(cconc_limiter_allow(limiter, 1), EAGAIN);
+        clock_move(D - 1);
+        assert_int_equal(cconc_limiter_allow(limiter, 1), EAGAIN);
+        clock_move(1);
+        assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    }
+    go_real();
+    cconc_limiter_free(limiter);
+}
+
+/* The virtual clock was ahead: the real one counts as where that stood. */
+static void limiter_whose_clock_goes_back_gets_no_token_twice(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(10, 3);
+    go_virtual();
+    clock_move(3600 * CCONC_SECOND);
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    go_real();
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    }
+    assert_int_equal(cconc_limiter_allow(limiter, 1), EAGAIN);
+    assert_true(cconc_limiter_tokens(limiter) == 0);
+    cconc_limiter_free(limiter);
+}
+
+static void limiter_without_limit_has_no_wish_that_is_too_large(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(CCONC_RATE_INF, 3);
+    cconc_ctx *done = make_cancel(NULL);
+    cconc_ctx_cancel(done);
+    assert_int_equal(cconc_limiter_wait(limiter, done, 4), ECANCELED);
+    assert_int_equal(cconc_limiter_wait(limiter, NULL, 4), 0);
+    cconc_ctx_free(done);
+    cconc_limiter_free(limiter);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -388,6 +451,10 @@ int main(int argc, char **argv)
         UNIT_TEST(limiter_callers_at_one_instant_get_exactly_the_tokens_there_are),
         UNIT_TEST(limiter_admits_a_week_of_virtual_time_within_one),
         UNIT_TEST(limiter_survives_every_failed_allocation),
+        UNIT_TEST(limiter_that_rested_longer_than_the_quick_path_counts_is_full),
+        UNIT_TEST(limiter_of_a_huge_burst_refuses_until_there_is_a_token),
+        UNIT_TEST(limiter_whose_clock_goes_back_gets_no_token_twice),
+        UNIT_TEST(limiter_without_limit_has_no_wish_that_is_too_large),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

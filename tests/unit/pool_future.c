@@ -484,6 +484,26 @@ static void future_survives_every_fault(void **state)
     assert_true(support_sweep_thread(use_futures, NULL) > 0);
 }
 
+static void future_that_is_refused_leaves_nothing(void **state)
+{
+    cconc_pool *pool = pool_make(1, 1, CCONC_POOL_FAIL);
+    cconc_future *future = NULL;
+    struct gate gate;
+    atomic_int ran = 0;
+    (void)state;
+    pool_occupy(pool, &gate, 1);
+    assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
+    size_t blocks = support_live_blocks();
+    assert_int_equal(cconc_pool_submit_future(pool, NULL, count_run, &ran, &future), EAGAIN);
+    assert_null(future);
+    assert_int_equal(support_live_blocks(), blocks);
+    gate_open(&gate);
+    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+    assert_int_equal(atomic_load(&ran), 1);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -505,6 +525,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_loop_refuses_what_cannot_be_right),
         UNIT_TEST(pool_loop_survives_a_chunk_that_ends_its_thread),
         UNIT_TEST(future_survives_every_fault),
+        UNIT_TEST(future_that_is_refused_leaves_nothing),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

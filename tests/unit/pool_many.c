@@ -232,6 +232,52 @@ static void pool_tree_of_depth_20_is_done_by_one_worker(void **state)
     }
 }
 
+static void pool_without_hooks_runs_what_its_callers_run_all_the_same(void **state)
+{
+    struct hooks hooks;
+    cconc_pool *pools[] = {pool_make(1, 1, CCONC_POOL_CALLER_RUNS),
+                           pool_make_hooked(&hooks, 1, 1, CCONC_POOL_CALLER_RUNS)};
+    int codes[] = {0, 7};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct gate gate;
+        atomic_int ran = 0;
+        pool_occupy(pools[i], &gate, 1);
+        assert_int_equal(cconc_pool_submit(pools[i], NULL, count_run, &ran), 0);
+        for (size_t j = 0; j < 2; j++) {
+            assert_int_equal(cconc_pool_submit(pools[i], NULL, return_code, &codes[j]), 0);
+        }
+        assert_int_equal(pool_counts(pools[i]).caller_ran, 2);
+        gate_open(&gate);
+        assert_int_equal(cconc_pool_wait(pools[i], NULL), 0);
+        assert_int_equal(atomic_load(&ran), 1);
+        cconc_pool_free(pools[i]);
+        gate_free(&gate);
+    }
+    assert_int_equal(atomic_load(&hooks.failed), 1); /* told of the 7, not of the 0 */
+    assert_int_equal(atomic_load(&hooks.last_code), 7);
+}
+
+/* No bound, no oldest to drop: nothing is refused. */
+static void pool_without_bound_may_be_told_to_drop(void **state)
+{
+    cconc_pool_opts opts = {.workers = 1,
+                            .full_policy = CCONC_POOL_DROP_OLDEST,
+                            .flags = CCONC_POOL_UNBOUNDED};
+    cconc_pool *pool = NULL;
+    atomic_int ran = 0;
+    (void)state;
+    assert_int_equal(cconc_pool_new(NULL, &opts, &pool), 0);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
+    }
+    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+    assert_int_equal(atomic_load(&ran), 1000);
+    assert_int_equal(pool_counts(pool).dropped, 0);
+    cconc_pool_free(pool);
+    cconc_pool_free(NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -240,6 +286,8 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_cancelled_with_a_full_queue_is_over_within_a_second),
         UNIT_TEST(pool_made_and_freed_many_times_leaves_no_memory_and_no_thread),
         UNIT_TEST(pool_tree_of_depth_20_is_done_by_one_worker),
+        UNIT_TEST(pool_without_hooks_runs_what_its_callers_run_all_the_same),
+        UNIT_TEST(pool_without_bound_may_be_told_to_drop),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -377,6 +377,132 @@ static void pool_worker_that_has_helped_can_be_cancelled_as_before(void **state)
     cconc_pool_free(cancelled.pool);
 }
 
+/* ---- loops and submits at their limits ------------------------------------------------------ */
+
+struct loops {
+    cconc_pool *pool;
+    cconc_ctx  *ctx;
+    int         depth;
+    int         err;
+    atomic_int  items;
+    atomic_int  extra;
+    atomic_bool let_go;
+};
+
+static int count_items(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
+{
+    (void)ctx;
+    atomic_fetch_add((atomic_int *)arg, (int)(end - begin));
+    return 0;
+}
+
+/* Each level runs a loop, then waits for the next one. */
+static int loop_and_go_deeper(cconc_ctx *ctx, void *arg)
+{
+    struct loops *loops = arg;
+    cconc_pool_task task = {.fn = loop_and_go_deeper, .arg = loops};
+    (void)ctx;
+    SUPPORT_CHECK(cconc_pool_parallel_for(loops->pool, NULL, 0, 2, 1, count_items,
+                                          &loops->items) == 0);
+    if (--loops->depth > 0) {
+        SUPPORT_CHECK(cconc_pool_submit_task(loops->pool, NULL, &task) == 0);
+        SUPPORT_CHECK(cconc_pool_join(loops->pool, NULL, &task) == 0);
+    }
+    return 0;
+}
+
+static void pool_loop_of_a_worker_at_its_deepest_level_is_its_own(void **state)
+{
+    struct loops loops = {.pool = pool_make(2, 4, CCONC_POOL_BLOCK), .depth = 200};
+    (void)state;
+    support_sweep_pause(true); /* there is EDEADLK without a temporary worker */
+    assert_int_equal(cconc_pool_submit(loops.pool, NULL, loop_and_go_deeper, &loops), 0);
+    assert_int_equal(cconc_pool_wait(loops.pool, NULL), 0);
+    assert_int_equal(atomic_load(&loops.items), 400);
+    cconc_pool_free(loops.pool);
+}
+
+static int loop_when_let_go(cconc_ctx *ctx, void *arg)
+{
+    struct loops *loops = arg;
+    (void)ctx;
+    until(atomic_load(&loops->let_go));
+    loops->err = cconc_pool_parallel_for(loops->pool, NULL, 0, 9, 1, count_items, &loops->items);
+    return 0;
+}
+
+static void pool_loop_of_a_task_runs_after_the_pool_was_closed(void **state)
+{
+    struct loops loops = {.pool = pool_make(2, 4, CCONC_POOL_BLOCK), .ctx = make_cancel(NULL)};
+    (void)state;
+    assert_int_equal(cconc_pool_submit(loops.pool, NULL, loop_when_let_go, &loops), 0);
+    cconc_ctx_cancel(loops.ctx);
+    assert_int_equal(cconc_pool_shutdown(loops.pool, loops.ctx, CCONC_POOL_DRAIN), ECANCELED);
+    assert_int_equal(cconc_pool_try_submit(loops.pool, count_run, &loops.items), EPIPE);
+    atomic_store(&loops.let_go, true);
+    assert_int_equal(cconc_pool_shutdown(loops.pool, NULL, CCONC_POOL_DRAIN), 0);
+    assert_int_equal(loops.err, 0);
+    assert_int_equal(atomic_load(&loops.items), 9);
+    cconc_pool_free(loops.pool);
+    cconc_ctx_free(loops.ctx);
+}
+
+static int drop_the_runner(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
+{
+    struct loops *loops = arg;
+    (void)ctx;
+    if (begin == 0) {
+        SUPPORT_CHECK(cconc_pool_submit(loops->pool, NULL, count_run, &loops->extra) == 0);
+    }
+    atomic_fetch_add(&loops->items, (int)(end - begin));
+    return 0;
+}
+
+static void pool_loop_whose_runner_is_dropped_has_not_failed(void **state)
+{
+    struct loops loops = {.pool = pool_make(1, 1, CCONC_POOL_DROP_OLDEST)};
+    struct gate gate;
+    (void)state;
+    pool_occupy(loops.pool, &gate, 1);
+    assert_int_equal(cconc_pool_parallel_for(loops.pool, NULL, 0, 8, 2, drop_the_runner, &loops),
+                     0);
+    assert_int_equal(atomic_load(&loops.items), 8);
+    assert_int_equal(pool_counts(loops.pool).dropped, 1);
+    gate_open(&gate);
+    assert_int_equal(cconc_pool_wait(loops.pool, NULL), 0);
+    cconc_pool_free(loops.pool);
+    gate_free(&gate);
+}
+
+static int cancel_it(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    cconc_ctx_cancel(arg);
+    return 0;
+}
+
+/* Room is made by running the task that ends the context. */
+static int submit_while_it_ends(cconc_ctx *ctx, void *arg)
+{
+    struct loops *loops = arg;
+    (void)ctx;
+    SUPPORT_CHECK(cconc_pool_submit(loops->pool, NULL, cancel_it, loops->ctx) == 0);
+    loops->err = cconc_pool_submit(loops->pool, loops->ctx, count_run, &loops->items);
+    return 0;
+}
+
+static void pool_submit_of_a_worker_ends_with_a_context_that_its_help_ends(void **state)
+{
+    struct loops loops = {.pool = pool_make(1, 1, CCONC_POOL_BLOCK), .ctx = make_cancel(NULL)};
+    (void)state;
+    assert_int_equal(cconc_pool_submit(loops.pool, NULL, submit_while_it_ends, &loops), 0);
+    assert_int_equal(cconc_pool_wait(loops.pool, NULL), 0);
+    assert_int_equal(loops.err, ECANCELED);
+    assert_int_equal(atomic_load(&loops.items), 0);
+    cconc_pool_free(loops.pool);
+    cconc_ctx_free(loops.ctx);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -389,6 +515,10 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_task_that_ends_the_thread_ends_those_below_it),
         UNIT_TEST(pool_wait_of_a_worker_ends_with_its_context),
         UNIT_TEST(pool_worker_that_has_helped_can_be_cancelled_as_before),
+        UNIT_TEST(pool_loop_of_a_worker_at_its_deepest_level_is_its_own),
+        UNIT_TEST(pool_loop_of_a_task_runs_after_the_pool_was_closed),
+        UNIT_TEST(pool_loop_whose_runner_is_dropped_has_not_failed),
+        UNIT_TEST(pool_submit_of_a_worker_ends_with_a_context_that_its_help_ends),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

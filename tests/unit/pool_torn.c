@@ -505,6 +505,47 @@ static void pool_loop_torn_by_its_own_runner_on_the_same_worker_ends(void **stat
     }
 }
 
+static int chunk_with_a_task_behind_it(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
+{
+    struct loop *loop = arg;
+    (void)ctx;
+    (void)begin;
+    (void)end;
+    atomic_fetch_add(&loop->inside, 1);
+    until(atomic_load(&loop->inside) == 2);
+    if (pthread_equal(pthread_self(), loop->caller)) {
+        return cconc_pool_submit(loop->tearing.pool, NULL, end_task, &loop->tearing);
+    }
+    until(atomic_load(&loop->tearing.ran) == 1); /* the caller waits for this, and helps */
+    return 0;
+}
+
+static int loop_then_help(cconc_ctx *ctx, void *arg)
+{
+    struct loop *loop = arg;
+    int err;
+    loop->caller = pthread_self();
+    err = cconc_pool_parallel_for(loop->tearing.pool, ctx, 0, 2, 1, chunk_with_a_task_behind_it,
+                                  loop);
+    atomic_fetch_add(&loop->tearing.came_back, 1);
+    return err;
+}
+
+static void pool_loop_torn_while_it_waits_for_its_runners_ends(void **state)
+{
+    struct loop loop = {.tearing = {.by_cancel = false}};
+    cconc_future *future = NULL;
+    (void)state;
+    make(&loop.tearing, 2, 4, CCONC_POOL_BLOCK);
+    until(pool_counts(loop.tearing.pool).idle == 2);
+    assert_int_equal(
+        cconc_pool_submit_future(loop.tearing.pool, NULL, loop_then_help, &loop, &future), 0);
+    assert_int_equal(cconc_future_wait(future, NULL), ECANCELED);
+    assert_int_equal(atomic_load(&loop.tearing.came_back), 0);
+    cconc_future_free(future);
+    finish(&loop.tearing);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -517,6 +558,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_loop_whose_caller_ends_waits_for_the_others_and_leaves_nothing),
         UNIT_TEST(pool_loop_of_a_worker_that_ends_ends_its_task),
         UNIT_TEST(pool_loop_torn_by_its_own_runner_on_the_same_worker_ends),
+        UNIT_TEST(pool_loop_torn_while_it_waits_for_its_runners_ends),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -12,6 +12,7 @@
 
 #include "core/local.h"
 #include "core/lot.h"
+#include "core/self.h"
 
 /* ---- after fork_child ----------------------------------------------------------------------- */
 
@@ -416,6 +417,78 @@ static void process_fork_child_of_a_task_goes_on_and_leaves(void **state)
     cconc_group_free(group);
 }
 
+static void process_fork_child_of_a_worker_goes_on_and_leaves(void **state)
+{
+    cconc_pool_opts opts = {.workers = 1};
+    cconc_pool *pool = NULL;
+    (void)state;
+    OK(cconc_pool_new(NULL, &opts, &pool));
+    OK(cconc_pool_submit(pool, NULL, fork_and_leave, NULL));
+    OK(cconc_pool_wait(pool, NULL));
+    assert_true(WIFEXITED(atomic_load(&forked_status)));
+    assert_int_equal(WEXITSTATUS(atomic_load(&forked_status)), 41);
+    cconc_pool_free(pool);
+}
+
+static void fork_in_thread(void *arg, size_t index)
+{
+    (void)arg;
+    (void)index;
+    SUPPORT_CHECK(self_peek() == NULL);
+    atomic_store(&forked_status, support_run_forked(nothing, NULL));
+}
+
+static void process_fork_child_of_a_thread_new_to_the_library_goes_on(void **state)
+{
+    (void)state;
+    support_threads_join(support_threads_start(1, fork_in_thread, NULL));
+    assert_true(WIFEXITED(atomic_load(&forked_status)));
+    assert_int_equal(WEXITSTATUS(atomic_load(&forked_status)), 41);
+}
+
+/* ---- without objects of the system ---------------------------------------------------------- */
+
+#define REFUSED 51
+#define DID_WITHOUT 52
+#define HAD_ALL 53
+
+/* It may try again; what is not its own it can do without. */
+static int go_on_with_few_objects(void *arg)
+{
+    uint64_t refused;
+    int err;
+    support_fail_object(*(const uint64_t *)arg, true);
+    err = cconc_fork_child();
+    refused = support_fail_end();
+    SUPPORT_CHECK(err == 0 || err == ENOMEM);
+    if (err) {
+        SUPPORT_CHECK(refused > 0);
+        OK(cconc_fork_child());
+    }
+    use_tasks();
+    use_waits();
+    if (err) {
+        return REFUSED;
+    }
+    return refused > 0 ? DID_WITHOUT : HAD_ALL;
+}
+
+static void process_fork_child_that_is_refused_a_mutex_may_try_again(void **state)
+{
+    int counts[3] = {0};
+    (void)state;
+    use_tasks(); /* so that there are records of other threads */
+    SUPPORT_CHECK(self_get());
+    for (uint64_t n = 1; counts[HAD_ALL - REFUSED] == 0; n++) {
+        int status = support_run_forked(go_on_with_few_objects, &n);
+        SUPPORT_CHECK(WIFEXITED(status));
+        assert_in_range(WEXITSTATUS(status), REFUSED, HAD_ALL);
+        counts[WEXITSTATUS(status) - REFUSED]++;
+    }
+    assert_true(counts[0] > 0);
+    assert_true(counts[DID_WITHOUT - REFUSED] > 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -427,6 +500,9 @@ int main(int argc, char **argv)
         UNIT_TEST(process_fork_child_has_an_executor_of_its_own),
         UNIT_TEST(process_fork_child_meets_the_dispositions_that_were_found),
         UNIT_TEST(process_fork_child_of_a_task_goes_on_and_leaves),
+        UNIT_TEST(process_fork_child_of_a_worker_goes_on_and_leaves),
+        UNIT_TEST(process_fork_child_of_a_thread_new_to_the_library_goes_on),
+        UNIT_TEST(process_fork_child_that_is_refused_a_mutex_may_try_again),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -13,6 +13,7 @@
 #include "plat/thread.h"
 
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #define THREADS ((size_t)40) /* more than the reserve */
 
@@ -262,8 +263,37 @@ static void self_is_made_although_a_mutex_was_refused_at_first(void **state)
     }
 }
 
+static void get_without_a_mutex(void *arg, size_t index)
+{
+    (void)arg;
+    (void)index;
+    SUPPORT_CHECK(self_peek() == NULL);
+    support_fail_object(1, false);
+    self *me = self_get();
+    SUPPORT_CHECK(support_fail_end() == 1);
+    SUPPORT_CHECK(me->is_static && !parker_poll(&me->parker)); /* the next of the reserve */
+}
+
+/* In a new process, where no thread has left a record to be used again. */
+static int fresh_record_without_a_mutex(void)
+{
+    support_threads_join(support_threads_start(1, get_without_a_mutex, NULL));
+    return 0;
+}
+
+static void self_of_the_reserve_that_was_refused_a_mutex_is_passed_over(void **state)
+{
+    (void)state;
+    int status = support_run_child("fresh_record_without_a_mutex", NULL, 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(int argc, char **argv)
 {
+    static const struct support_child children[] = {
+        {"fresh_record_without_a_mutex", fresh_record_without_a_mutex},
+        {NULL, NULL},
+    };
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(self_of_an_ended_thread_serves_the_next_one),
         UNIT_TEST(self_trim_gives_back_what_ended_threads_left),
@@ -273,7 +303,8 @@ int main(int argc, char **argv)
         UNIT_TEST(self_random_is_below_its_bound_and_even),
         UNIT_TEST(self_random_survives_every_state),
         UNIT_TEST(self_is_made_although_a_mutex_was_refused_at_first),
+        UNIT_TEST(self_of_the_reserve_that_was_refused_a_mutex_is_passed_over),
     };
-    support_start(argc, argv, NULL);
+    support_start(argc, argv, children);
     return UNIT_RUN(tests);
 }

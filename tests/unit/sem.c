@@ -237,6 +237,9 @@ static void sem_done_ctx_beats_free_permits(void **state)
     assert_int_equal(cconc_sem_acquire(sem, cancelled, 0), ECANCELED);
     assert_int_equal(cconc_sem_acquire(sem, late, 1), ETIMEDOUT);
     assert_int_equal(cconc_sem_available(sem), 2);
+    assert_int_equal(cconc_sem_acquire(sem, cancelled, 3), EINVAL);
+    assert_int_equal(cconc_sem_resize(sem, 1), 0); /* from now on 3 may come to fit */
+    assert_int_equal(cconc_sem_acquire(sem, cancelled, 3), ECANCELED);
     cconc_ctx_free(late);
     cconc_ctx_free(cancelled);
     cconc_sem_free(sem);
