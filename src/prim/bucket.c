@@ -68,7 +68,7 @@ static uint64_t bucket_units(const bucket *b, uint64_t ns, uint64_t *carry_ns)
     if (b->shift >= 0) {
         return ns > (UINT64_MAX >> b->shift) ? UINT64_MAX : ns << b->shift;
     }
-    ns = ns > UINT64_MAX - *carry_ns ? UINT64_MAX : ns + *carry_ns;
+    ns += *carry_ns; /* both have passed since INT64_MIN: no more than UINT64_MAX */
     units = -b->shift < 64 ? ns >> -b->shift : 0;
     *carry_ns = -b->shift < 64 ? ns - (units << -b->shift) : ns;
     return units;
