@@ -272,6 +272,19 @@ static void bucket_whose_debt_grows_beyond_all_times_stays_at_the_end(void **sta
     assert_true(taken.act_ns == INT64_MAX && !taken.is_held);
 }
 
+/* All of time is less than a token's: what has passed of it must not round to all of it. */
+static void bucket_that_waited_from_the_first_time_to_the_last_has_no_token(void **state)
+{
+    (void)state;
+    for (double rate = 1e-20; rate > 1e-60; rate /= 1e10) {
+        bucket b = make(rate, 2);
+        assert_true(take(&b, INT64_MIN, 2));
+        assert_false(take(&b, 0, 1));
+        assert_false(take(&b, INT64_MAX, 1));
+        assert_int_equal(b.lack, bucket_full(&b));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -289,6 +302,7 @@ int main(int argc, char **argv)
         UNIT_TEST(bucket_without_a_limit_has_more_than_any_sum),
         UNIT_TEST(bucket_gives_back_nothing_that_later_takers_wait_for),
         UNIT_TEST(bucket_whose_debt_grows_beyond_all_times_stays_at_the_end),
+        UNIT_TEST(bucket_that_waited_from_the_first_time_to_the_last_has_no_token),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

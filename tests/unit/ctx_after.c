@@ -475,6 +475,7 @@ static void ctx_after_func_refuses_what_cannot_be(void **state)
     assert_int_equal(support_alloc_count(), allocations);
     assert_ptr_equal(after, &ctx_mark);
     assert_int_equal(cconc__node_watchers(ctx), 0);
+    assert_int_equal(cconc__node_watchers(cconc_ctx_background()), 0);
     cconc_ctx_free(value);
     cconc_ctx_free(shield);
     cconc_ctx_free(ctx);

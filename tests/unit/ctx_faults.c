@@ -217,6 +217,19 @@ static void ctx_waits_need_no_memory_to_be_had(void **state)
     cconc_ctx_free(ctx);
 }
 
+static void ctx_with_a_cause_for_a_deadline_that_never_comes_survives_faults(void **state)
+{
+    cconc_ctx *ctx = CTX_MARK;
+    (void)state;
+    for (uint64_t n = 1; n < 3; n++) { /* the cause, the context */
+        support_fail_alloc(n, false);
+        assert_int_equal(cconc_ctx_with_deadline_cause(NULL, CCONC_NEVER, EIO, "never", &ctx),
+                         ENOMEM);
+        assert_int_equal(support_fail_end(), 1);
+        assert_ptr_equal(ctx, CTX_MARK);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -225,6 +238,7 @@ int main(int argc, char **argv)
         UNIT_TEST(ctx_registrations_survive_every_failed_allocation),
         UNIT_TEST(ctx_registrations_survive_every_failed_thread),
         UNIT_TEST(ctx_waits_need_no_memory_to_be_had),
+        UNIT_TEST(ctx_with_a_cause_for_a_deadline_that_never_comes_survives_faults),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

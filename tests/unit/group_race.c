@@ -131,12 +131,41 @@ static void group_can_be_freed_with_the_last_of_many_waits_and_stops(void **stat
     }
 }
 
+static int fail_and_end(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)cconc_group_fail(arg, 7, "before the end");
+    pthread_exit(NULL);
+}
+
+/* What it said counts; that its thread has ended is no other failure. */
+static void group_task_that_fails_and_ends_its_thread_has_failed_once(void **state)
+{
+    cconc_pool_opts pool_opts = {.workers = 1};
+    cconc_pool *pools[2] = {NULL};
+    (void)state;
+    assert_int_equal(cconc_pool_new(NULL, &pool_opts, &pools[1]), 0);
+    for (size_t i = 0; i < 2; i++) {
+        cconc_group_opts opts = {.collect_max = 4, .pool = pools[i]};
+        cconc_group *group = NULL;
+        const char *message = NULL;
+        assert_int_equal(cconc_group_new(NULL, &opts, &group), 0);
+        assert_int_equal(cconc_group_go(group, NULL, fail_and_end, group), 0);
+        assert_int_equal(cconc_group_wait(group, NULL, &message), 7);
+        assert_string_equal(message, "before the end");
+        assert_int_equal(cconc_group_errors(group, NULL, 0, NULL), 1);
+        cconc_group_free(group);
+    }
+    cconc_pool_free(pools[1]);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(group_error_and_cause_tell_of_one_failure_when_many_fail_at_once),
         UNIT_TEST(group_go_from_outside_that_races_wait_falls_on_either_side),
         UNIT_TEST(group_can_be_freed_with_the_last_of_many_waits_and_stops),
+        UNIT_TEST(group_task_that_fails_and_ends_its_thread_has_failed_once),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -463,6 +463,17 @@ static void limiter_reading_is_no_use(void **state)
     cconc_limiter_free(limiter);
 }
 
+/* What refuses early knows no time below zero. */
+static void limiter_that_was_used_before_time_zero_has_a_token_now(void **state)
+{
+    (void)state;
+    cconc_limiter *limiter = make(10, 1);
+    assert_int_equal(cconc_limiter_allow_at(limiter, -T0, 1), 0);
+    assert_int_equal(cconc_limiter_allow_at(limiter, -T0 + D - 1, 1), EAGAIN);
+    assert_int_equal(cconc_limiter_allow(limiter, 1), 0);
+    cconc_limiter_free(limiter);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -489,6 +500,7 @@ int main(int argc, char **argv)
         UNIT_TEST(limiter_by_the_clock_never_admits_more_than_its_rate),
         UNIT_TEST(limiter_admits_what_a_week_allows_within_one),
         UNIT_TEST(limiter_refusals_take_no_lock),
+        UNIT_TEST(limiter_that_was_used_before_time_zero_has_a_token_now),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -145,6 +145,31 @@ static void cache_is_not_made_anew_by_a_later_exit_handler(void **state)
     assert_int_equal(pthread_key_delete(key), 0);
 }
 
+static int lend_static(void *user, void **out_object)
+{
+    static char object;
+    (*(int *)user)++;
+    *out_object = &object;
+    return 0;
+}
+
+static void objpool_without_destroy_counts_what_it_lets_go(void **state)
+{
+    int made = 0;
+    cconc_objpool_opts opts = {.create = lend_static, .user = &made};
+    cconc_objpool *pool = NULL;
+    (void)state;
+    assert_int_equal(cconc_objpool_new(&opts, &pool), 0);
+    use(pool, 1);
+    for (int i = 0; i < 2; i++) { /* what rested from one to the next goes */
+        cconc_objpool_trim(pool);
+    }
+    assert_int_equal(made, 1);
+    assert_int_equal(counts_of(pool).destroyed, 1);
+    assert_int_equal(counts_of(pool).retained, 0);
+    cconc_objpool_free(pool);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -154,6 +179,7 @@ int main(int argc, char **argv)
         UNIT_TEST(cache_that_is_handed_over_survives_no_trim_more),
         UNIT_TEST(cache_goes_with_the_pool_if_that_ends_first),
         UNIT_TEST(cache_is_not_made_anew_by_a_later_exit_handler),
+        UNIT_TEST(objpool_without_destroy_counts_what_it_lets_go),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

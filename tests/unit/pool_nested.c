@@ -503,6 +503,42 @@ static void pool_submit_of_a_worker_ends_with_a_context_that_its_help_ends(void 
     cconc_ctx_free(loops.ctx);
 }
 
+struct join_end {
+    cconc_pool     *pool;
+    cconc_ctx      *ctx;
+    cconc_pool_task record;
+    struct gate     gate;
+    int             err;
+};
+
+/* The record runs on the other worker: what can be helped with is the end of the context. */
+static int join_while_it_ends(cconc_ctx *ctx, void *arg)
+{
+    struct join_end *join = arg;
+    (void)ctx;
+    join->record = (cconc_pool_task){.fn = gate_task, .arg = &join->gate};
+    SUPPORT_CHECK(cconc_pool_submit_task(join->pool, NULL, &join->record) == 0);
+    until(atomic_load(&join->gate.inside) == 1);
+    SUPPORT_CHECK(cconc_pool_submit(join->pool, NULL, cancel_it, join->ctx) == 0);
+    join->err = cconc_pool_join(join->pool, join->ctx, &join->record);
+    gate_open(&join->gate);
+    return cconc_pool_join(join->pool, NULL, &join->record);
+}
+
+static void pool_join_of_a_worker_ends_with_a_context_that_its_help_ends(void **state)
+{
+    struct join_end join = {.pool = pool_make(2, 4, CCONC_POOL_BLOCK), .ctx = make_cancel(NULL)};
+    (void)state;
+    gate_init(&join.gate, 0);
+    assert_int_equal(cconc_pool_submit(join.pool, NULL, join_while_it_ends, &join), 0);
+    assert_int_equal(cconc_pool_wait(join.pool, NULL), 0);
+    assert_int_equal(join.err, EINPROGRESS);
+    assert_int_equal(pool_counts(join.pool).failed, 0);
+    cconc_pool_free(join.pool);
+    cconc_ctx_free(join.ctx);
+    gate_free(&join.gate);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -519,6 +555,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_loop_of_a_task_runs_after_the_pool_was_closed),
         UNIT_TEST(pool_loop_whose_runner_is_dropped_has_not_failed),
         UNIT_TEST(pool_submit_of_a_worker_ends_with_a_context_that_its_help_ends),
+        UNIT_TEST(pool_join_of_a_worker_ends_with_a_context_that_its_help_ends),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -489,6 +489,27 @@ static void process_fork_child_that_is_refused_a_mutex_may_try_again(void **stat
     assert_true(counts[DID_WITHOUT - REFUSED] > 0);
 }
 
+static int timer_without_a_mutex(void *arg)
+{
+    cconc_timer *refused = NULL;
+    (void)arg;
+    OK(cconc_fork_child());
+    support_fail_object(1, true);
+    SUPPORT_CHECK(cconc_timer_new(CCONC_MS, &refused) == ENOMEM);
+    SUPPORT_CHECK(support_fail_end() > 0);
+    use_time();
+    return 41;
+}
+
+static void process_fork_child_whose_timers_are_refused_a_mutex_may_try_again(void **state)
+{
+    (void)state;
+    use_time(); /* so that there are timers of the parent */
+    int status = support_run_forked(timer_without_a_mutex, NULL);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 41);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -503,6 +524,7 @@ int main(int argc, char **argv)
         UNIT_TEST(process_fork_child_of_a_worker_goes_on_and_leaves),
         UNIT_TEST(process_fork_child_of_a_thread_new_to_the_library_goes_on),
         UNIT_TEST(process_fork_child_that_is_refused_a_mutex_may_try_again),
+        UNIT_TEST(process_fork_child_whose_timers_are_refused_a_mutex_may_try_again),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

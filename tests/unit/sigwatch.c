@@ -341,6 +341,19 @@ static void sigwatch_that_is_stopped_and_started_at_once_still_hears(void **stat
     assert_int_equal(cconc__sigwatch_stop(), 0);
 }
 
+static void sigwatch_that_cannot_hook_one_signal_leaves_what_others_hooked(void **state)
+{
+    sig_watch other = {.exit.numbers = UINT64_C(1) << (SIGUSR1 - 1)};
+    sig_watch watch = {.exit.numbers = UINT64_C(1) << (SIGSTOP - 1) | other.exit.numbers};
+    (void)state;
+    assert_int_equal(cconc__sigwatch_add(&other), 0);
+    assert_int_equal(cconc__sigwatch_add(&watch), EINVAL);
+    assert_true(action_of(SIGUSR1).sa_handler != SIG_DFL);
+    cconc__sigwatch_remove(&other);
+    assert_true(action_of(SIGUSR1).sa_handler == SIG_DFL);
+    assert_int_equal(cconc__sigwatch_stop(), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -356,6 +369,7 @@ int main(int argc, char **argv)
         UNIT_TEST(sigwatch_without_a_descriptor_is_emfile),
         UNIT_TEST(sigwatch_that_is_stopped_and_started_at_once_still_hears),
         UNIT_TEST(sigwatch_watches_come_and_go_while_signals_arrive),
+        UNIT_TEST(sigwatch_that_cannot_hook_one_signal_leaves_what_others_hooked),
     };
     static const struct support_child children[] = {
         {"no_descriptor", child_no_descriptor},
