@@ -314,6 +314,7 @@ void cconc__fd_raise(int write_end)
 {
     int i = fd_index(write_end, "write");
     fd_point(i, true, OP_FD);
+    order_release(&fds[i]); /* as the kernel does */
     fds[fd_index(write_end, "write")].is_raised = true;
 }
 
@@ -334,6 +335,7 @@ void cconc__fd_await(plat_fd *fd, int other)
     o.arg = (void *)(uintptr_t)i;
     o.site = __builtin_return_address(0);
     step_point(&o);
+    order_acquire(&fds[i]);
     fds[i].is_raised = false;
 }
 
@@ -342,6 +344,9 @@ bool model_fd_is_readable(int fd)
     int i = fd_index(fd, "poll");
     if (!model.is_quiet) {
         fd_point(i, false, OP_FD);
+        if (fds[i].is_raised) {
+            order_acquire(&fds[i]);
+        }
     }
     return fds[i].is_raised;
 }
