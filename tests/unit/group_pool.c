@@ -398,6 +398,31 @@ static void group_on_what_is_no_pool_is_misuse(void **state)
     cconc_pool_free(pool);
 }
 
+/* The one slot is taken by the task that ends the context. */
+static int go_while_it_ends(cconc_ctx *ctx, void *arg)
+{
+    struct ending *ending = arg;
+    (void)ctx;
+    SUPPORT_CHECK(cconc_group_go(ending->group, NULL, cancel_it, ending->ctx) == 0);
+    ending->err = cconc_group_go(ending->group, ending->ctx, count_run, &ending->ran);
+    return 0;
+}
+
+static void group_go_of_a_worker_ends_with_a_context_that_its_help_ends(void **state)
+{
+    cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
+    struct ending ending = {.group = group_on(pool, 1), .ctx = make_cancel(NULL)};
+    (void)state;
+    assert_int_equal(cconc_pool_submit(pool, NULL, go_while_it_ends, &ending), 0);
+    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+    assert_int_equal(ending.err, ECANCELED);
+    assert_int_equal(cconc_group_wait(ending.group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&ending.ran), 0);
+    cconc_group_free(ending.group);
+    cconc_pool_free(pool);
+    cconc_ctx_free(ending.ctx);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -414,6 +439,7 @@ int main(int argc, char **argv)
         UNIT_TEST(group_wait_in_its_pool_ends_with_a_context_that_its_help_ends),
         UNIT_TEST(group_skip_ends_a_go_of_a_worker_whose_help_fails_the_group),
         UNIT_TEST(group_on_what_is_no_pool_is_misuse),
+        UNIT_TEST(group_go_of_a_worker_ends_with_a_context_that_its_help_ends),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -9,6 +9,7 @@
 #include "pool_help.h"
 
 #include <dirent.h>
+#include <pthread.h>
 
 /* Threads of this process. */
 static int threads_now(void)
@@ -278,6 +279,149 @@ static void pool_without_bound_may_be_told_to_drop(void **state)
     cconc_pool_free(NULL);
 }
 
+/* ---- drops that take long, and workers that were lost ---------------------------------------- */
+
+struct slow_drop {
+    atomic_int  inside;
+    atomic_bool let_go;
+};
+
+static void drop_slowly(void *user, cconc_task_fn fn, void *arg)
+{
+    struct slow_drop *drop = user;
+    (void)fn;
+    (void)arg;
+    atomic_fetch_add(&drop->inside, 1);
+    until(atomic_load(&drop->let_go));
+}
+
+static void pool_is_not_at_rest_before_its_drops_are_over(void **state)
+{
+    struct slow_drop drop = {.inside = 0};
+    cconc_pool_opts opts = {.workers = 1, .queue_len = 1, .user = &drop, .on_drop = drop_slowly,
+                            .full_policy = CCONC_POOL_DROP_OLDEST};
+    struct submitter submitter = {.fn = count_run};
+    struct gate gate;
+    atomic_int ran = 0;
+    cconc_ctx *soon;
+    (void)state;
+    assert_int_equal(cconc_pool_new(NULL, &opts, &submitter.pool), 0);
+    submitter.arg = &ran;
+    pool_occupy(submitter.pool, &gate, 1);
+    assert_int_equal(cconc_pool_submit(submitter.pool, NULL, count_run, &ran), 0);
+    submitter.thread = support_threads_start(1, submitter_run, &submitter);
+    until(atomic_load(&drop.inside) == 1);
+    gate_open(&gate);
+    until(atomic_load(&ran) == 1 && pool_counts(submitter.pool).running == 0);
+    soon = make_timeout(NULL, CCONC_MS);
+    assert_int_equal(cconc_pool_wait(submitter.pool, soon), ETIMEDOUT);
+    assert_int_equal(cconc_pool_shutdown(submitter.pool, soon, CCONC_POOL_DRAIN), ETIMEDOUT);
+    until(pool_counts(submitter.pool).workers == 0);
+    assert_int_equal(cconc_pool_shutdown(submitter.pool, soon, CCONC_POOL_DRAIN), ETIMEDOUT);
+    atomic_store(&drop.let_go, true);
+    assert_int_equal(cconc_pool_wait(submitter.pool, NULL), 0);
+    assert_int_equal(submitter_end(&submitter), 0);
+    cconc_pool_free(submitter.pool);
+    cconc_ctx_free(soon);
+    gate_free(&gate);
+}
+
+static int end_thread(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+/* Lose a worker, and be refused another. */
+static void lose_worker(cconc_pool *pool, uint32_t left)
+{
+    support_fail_thread(1, true);
+    assert_int_equal(cconc_pool_submit(pool, NULL, end_thread, NULL), 0);
+    until(pool_counts(pool).workers == left);
+}
+
+static void pool_without_bound_that_lost_a_worker_accepts_all_with_the_other(void **state)
+{
+    cconc_pool_opts opts = {.workers = 2, .flags = CCONC_POOL_UNBOUNDED};
+    cconc_pool *pool = NULL;
+    struct gate gate;
+    atomic_int ran = 0;
+    (void)state;
+    support_sweep_pause(true); /* threads are refused on purpose */
+    assert_int_equal(cconc_pool_new(NULL, &opts, &pool), 0);
+    until(pool_counts(pool).idle == 2);
+    gate_init(&gate, 0);
+    assert_int_equal(cconc_pool_submit(pool, NULL, gate_task, &gate), 0);
+    until(atomic_load(&gate.inside) == 1);
+    lose_worker(pool, 1);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(cconc_pool_try_submit(pool, count_run, &ran), 0);
+    }
+    assert_true(support_fail_end() > 0);
+    gate_open(&gate);
+    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+    assert_int_equal(atomic_load(&ran), 1000);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
+static void pool_without_bound_that_lost_its_worker_gets_one_for_a_record(void **state)
+{
+    cconc_pool_opts opts = {.workers = 1, .flags = CCONC_POOL_UNBOUNDED};
+    cconc_pool_task task = {.fn = count_run};
+    cconc_pool *pool = NULL;
+    atomic_int ran = 0;
+    (void)state;
+    support_sweep_pause(true); /* threads are refused on purpose */
+    task.arg = &ran;
+    assert_int_equal(cconc_pool_new(NULL, &opts, &pool), 0);
+    until(pool_counts(pool).idle == 1);
+    lose_worker(pool, 0);
+    assert_int_equal(cconc_pool_submit_task(pool, NULL, &task), ENOMEM);
+    assert_true(support_fail_end() > 0);
+    assert_int_equal(cconc_pool_submit_task(pool, NULL, &task), 0);
+    assert_int_equal(cconc_pool_join(pool, NULL, &task), 0);
+    assert_int_equal(atomic_load(&ran), 1);
+    cconc_pool_free(pool);
+}
+
+/* ---- at the deepest level ------------------------------------------------------------------- */
+
+struct deepest {
+    cconc_pool *pool;
+    int         depth;
+    atomic_int  ran;
+};
+
+static int submit_at_the_deepest(cconc_ctx *ctx, void *arg)
+{
+    struct deepest *deepest = arg;
+    cconc_pool_task task = {.fn = submit_at_the_deepest, .arg = arg};
+    (void)ctx;
+    if (deepest->depth++ < CCONC_POOL_MAX_DEPTH) {
+        SUPPORT_CHECK(cconc_pool_submit_task(deepest->pool, NULL, &task) == 0);
+        return cconc_pool_join(deepest->pool, NULL, &task);
+    }
+    SUPPORT_CHECK(cconc_pool_submit(deepest->pool, NULL, count_run, &deepest->ran) == 0);
+    support_fail_thread(1, true);
+    int err = cconc_pool_submit(deepest->pool, NULL, count_run, &deepest->ran);
+    support_fail_end();
+    SUPPORT_CHECK(err == EDEADLK);
+    return cconc_pool_submit(deepest->pool, NULL, count_run, &deepest->ran);
+}
+
+static void pool_submit_at_the_deepest_level_needs_a_thread_to_make_room(void **state)
+{
+    struct deepest deepest = {.pool = pool_make(1, 1, CCONC_POOL_BLOCK)};
+    (void)state;
+    support_sweep_pause(true); /* threads are refused on purpose */
+    assert_int_equal(cconc_pool_submit(deepest.pool, NULL, submit_at_the_deepest, &deepest), 0);
+    assert_int_equal(cconc_pool_wait(deepest.pool, NULL), 0);
+    assert_int_equal(atomic_load(&deepest.ran), 2);
+    cconc_pool_free(deepest.pool);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -288,6 +432,10 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_tree_of_depth_20_is_done_by_one_worker),
         UNIT_TEST(pool_without_hooks_runs_what_its_callers_run_all_the_same),
         UNIT_TEST(pool_without_bound_may_be_told_to_drop),
+        UNIT_TEST(pool_is_not_at_rest_before_its_drops_are_over),
+        UNIT_TEST(pool_without_bound_that_lost_a_worker_accepts_all_with_the_other),
+        UNIT_TEST(pool_without_bound_that_lost_its_worker_gets_one_for_a_record),
+        UNIT_TEST(pool_submit_at_the_deepest_level_needs_a_thread_to_make_room),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -508,6 +508,8 @@ struct join_end {
     cconc_ctx      *ctx;
     cconc_pool_task record;
     struct gate     gate;
+    atomic_int      ran;
+    int             ran_then; /* by the time that join gave up */
     int             err;
 };
 
@@ -519,8 +521,11 @@ static int join_while_it_ends(cconc_ctx *ctx, void *arg)
     join->record = (cconc_pool_task){.fn = gate_task, .arg = &join->gate};
     SUPPORT_CHECK(cconc_pool_submit_task(join->pool, NULL, &join->record) == 0);
     until(atomic_load(&join->gate.inside) == 1);
+    SUPPORT_CHECK(cconc_pool_submit(join->pool, NULL, count_run, &join->ran) == 0);
     SUPPORT_CHECK(cconc_pool_submit(join->pool, NULL, cancel_it, join->ctx) == 0);
+    SUPPORT_CHECK(cconc_pool_submit(join->pool, NULL, count_run, &join->ran) == 0);
     join->err = cconc_pool_join(join->pool, join->ctx, &join->record);
+    join->ran_then = atomic_load(&join->ran);
     gate_open(&join->gate);
     return cconc_pool_join(join->pool, NULL, &join->record);
 }
@@ -533,6 +538,8 @@ static void pool_join_of_a_worker_ends_with_a_context_that_its_help_ends(void **
     assert_int_equal(cconc_pool_submit(join.pool, NULL, join_while_it_ends, &join), 0);
     assert_int_equal(cconc_pool_wait(join.pool, NULL), 0);
     assert_int_equal(join.err, EINPROGRESS);
+    assert_int_equal(join.ran_then, 1); /* no more help after that */
+    assert_int_equal(atomic_load(&join.ran), 2);
     assert_int_equal(pool_counts(join.pool).failed, 0);
     cconc_pool_free(join.pool);
     cconc_ctx_free(join.ctx);

@@ -494,7 +494,7 @@ static int timer_without_a_mutex(void *arg)
     cconc_timer *refused = NULL;
     (void)arg;
     OK(cconc_fork_child());
-    support_fail_object(1, true);
+    support_fail_object(1, false);
     SUPPORT_CHECK(cconc_timer_new(CCONC_MS, &refused) == ENOMEM);
     SUPPORT_CHECK(support_fail_end() > 0);
     use_time();
