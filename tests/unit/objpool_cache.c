@@ -8,6 +8,7 @@
  */
 #include "objpool_help.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -170,6 +171,38 @@ static void objpool_without_destroy_counts_what_it_lets_go(void **state)
     cconc_objpool_free(pool);
 }
 
+/* What a trim takes out of a cache needs a place, which get makes if there is memory. */
+static void objpool_trim_leaves_in_a_cache_what_it_has_no_place_for(void **state)
+{
+    cconc_objpool_opts opts = {.size = 8};
+    size_t kept = 0;
+    (void)state;
+    support_sweep_pause(true); /* allocations are failed on purpose */
+    for (uint64_t n = 1; n < 5; n++) {
+        cconc_objpool *pool = NULL;
+        void *object = NULL;
+        assert_int_equal(cconc_objpool_new(&opts, &pool), 0);
+        support_fail_alloc(n, false);
+        int err = cconc_objpool_get(pool, &object);
+        assert_true(err == 0 || err == ENOMEM);
+        cconc_objpool_put(pool, object);
+        (void)support_fail_end();
+        for (int i = 0; i < 3; i++) {
+            cconc_objpool_trim(pool);
+        }
+        assert_true(counts_of(pool).retained <= 1);
+        kept += counts_of(pool).retained;
+        use(pool, 2); /* another object, and a place */
+        for (int i = 0; i < 3; i++) {
+            cconc_objpool_trim(pool);
+        }
+        assert_int_equal(counts_of(pool).retained, 0);
+        assert_int_equal(counts_of(pool).destroyed, counts_of(pool).created);
+        cconc_objpool_free(pool);
+    }
+    assert_int_equal(kept, 1); /* where the place was refused */
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -180,6 +213,7 @@ int main(int argc, char **argv)
         UNIT_TEST(cache_goes_with_the_pool_if_that_ends_first),
         UNIT_TEST(cache_is_not_made_anew_by_a_later_exit_handler),
         UNIT_TEST(objpool_without_destroy_counts_what_it_lets_go),
+        UNIT_TEST(objpool_trim_leaves_in_a_cache_what_it_has_no_place_for),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);

@@ -392,6 +392,7 @@ struct deepest {
     cconc_pool *pool;
     int         depth;
     atomic_int  ran;
+    struct gate gate;
 };
 
 static int submit_at_the_deepest(cconc_ctx *ctx, void *arg)
@@ -422,6 +423,49 @@ static void pool_submit_at_the_deepest_level_needs_a_thread_to_make_room(void **
     cconc_pool_free(deepest.pool);
 }
 
+static int count_when_none_is_queued(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
+{
+    struct deepest *deepest = arg;
+    (void)ctx;
+    until(pool_counts(deepest->pool).queued == 0); /* an idle worker has taken what there was */
+    atomic_fetch_add(&deepest->ran, (int)(end - begin));
+    return 0;
+}
+
+static int loop_at_the_deepest(cconc_ctx *ctx, void *arg)
+{
+    struct deepest *deepest = arg;
+    cconc_pool_task task = {.fn = loop_at_the_deepest, .arg = arg};
+    (void)ctx;
+    if (deepest->depth++ < CCONC_POOL_MAX_DEPTH) {
+        SUPPORT_CHECK(cconc_pool_submit_task(deepest->pool, NULL, &task) == 0);
+        return cconc_pool_join(deepest->pool, NULL, &task);
+    }
+    gate_open(&deepest->gate);
+    until(pool_counts(deepest->pool).idle == 1);
+    uint64_t before = pool_counts(deepest->pool).submitted;
+    SUPPORT_CHECK(cconc_pool_parallel_for(deepest->pool, NULL, 0, 4, 1, count_when_none_is_queued,
+                                          deepest) == 0);
+    SUPPORT_CHECK(pool_counts(deepest->pool).submitted == before);
+    return 0;
+}
+
+/* Although the other worker is idle: this one could not wait for it. */
+static void pool_loop_at_the_deepest_level_asks_nobody_to_help(void **state)
+{
+    struct deepest deepest = {.pool = pool_make(2, 4, CCONC_POOL_BLOCK)};
+    (void)state;
+    until(pool_counts(deepest.pool).idle == 2);
+    gate_init(&deepest.gate, 0);
+    assert_int_equal(cconc_pool_submit(deepest.pool, NULL, gate_task, &deepest.gate), 0);
+    until(atomic_load(&deepest.gate.inside) == 1);
+    assert_int_equal(cconc_pool_submit(deepest.pool, NULL, loop_at_the_deepest, &deepest), 0);
+    assert_int_equal(cconc_pool_wait(deepest.pool, NULL), 0);
+    assert_int_equal(atomic_load(&deepest.ran), 4);
+    cconc_pool_free(deepest.pool);
+    gate_free(&deepest.gate);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -436,6 +480,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_without_bound_that_lost_a_worker_accepts_all_with_the_other),
         UNIT_TEST(pool_without_bound_that_lost_its_worker_gets_one_for_a_record),
         UNIT_TEST(pool_submit_at_the_deepest_level_needs_a_thread_to_make_room),
+        UNIT_TEST(pool_loop_at_the_deepest_level_asks_nobody_to_help),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
