@@ -297,7 +297,7 @@ explore() {
 
 # Some of the mutants that the plain build of the tester can find; with --full all of all builds.
 run_mutants() {
-    local start=$SECONDS some=(--modes plain --count 60) counts
+    local start=$SECONDS some=(--modes plain --count 50) counts
     if [ -n "$full" ]; then
         some=()
     fi
@@ -327,7 +327,7 @@ run_model() {
         explore model_race --seconds 240
         explore model_asan --seconds 120
     else
-        explore model --seconds 70
+        explore model --seconds 60
     fi
     run_mutants
     sed -n '$s/ failed=.*//p' build/model.log | sed "s|\$| $(tail -n 1 build/mutants.log)|"

@@ -106,7 +106,7 @@ static void flight_runs_once_for_a_thousand_callers_of_one_key(void **state)
     assert_int_equal(atomic_load(&trip.started), 1);
     assert_int_equal(atomic_load(&c.shared), count);
     assert_int_equal(atomic_load(&trip.dropped), count);
-    assert_int_equal(atomic_load(&values_made), atomic_load(&values_destroyed));
+    until(atomic_load(&values_made) == atomic_load(&values_destroyed)); /* its runner's, too */
     cconc_ctx_free(ctx);
     flight_end(set);
 }
