@@ -6,35 +6,7 @@
  * Method   Scenarios of the deterministic tester: who cancels meets who waits, reads, cancels.
  * Catches  C1 C2 C3 C6 C9 C15 S8; rules ctx-1 ctx-2 ctx-3 ctx-11 ctx-14 all-4 all-5 all-10.
  */
-#include "model.h"
-
-typedef struct env {
-    cconc_ctx *root;
-    cconc_ctx *child;
-    cconc_ctx *other;
-    int err[4];
-    int code[4];
-} env;
-
-static env *env_new(void)
-{
-    env *e = model_zalloc(sizeof(*e));
-    MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->root), 0);
-    return e;
-}
-
-static env *env_new_with_child(void)
-{
-    env *e = env_new();
-    MODEL_EQ(cconc_ctx_with_cancel(e->root, &e->child), 0);
-    return e;
-}
-
-static void check_end(cconc_ctx *ctx, int err, int code)
-{
-    MODEL_EQ(cconc_ctx_err(ctx), err);
-    MODEL_EQ(cconc_ctx_cause(ctx, NULL), code);
-}
+#include "ctx_env.h"
 
 /* ---- cancel and wait ------------------------------------------------------------------------- */
 

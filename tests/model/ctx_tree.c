@@ -7,35 +7,7 @@
  *          who frees parts of it.
  * Catches  C1 C6 C8 C10 C11 C13; rules ctx-1 ctx-3 ctx-6 ctx-11 all-10 all-11 proc-3.
  */
-#include "model.h"
-
-typedef struct env {
-    cconc_ctx *root;
-    cconc_ctx *child;
-    cconc_ctx *made;
-    int code[4];
-    int destroyed;
-} env;
-
-static env *env_new(void)
-{
-    env *e = model_zalloc(sizeof(*e));
-    MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->root), 0);
-    return e;
-}
-
-static env *env_new_with_child(void)
-{
-    env *e = env_new();
-    MODEL_EQ(cconc_ctx_with_cancel(e->root, &e->child), 0);
-    return e;
-}
-
-static void check_end(cconc_ctx *ctx, int err, int code)
-{
-    MODEL_EQ(cconc_ctx_err(ctx), err);
-    MODEL_EQ(cconc_ctx_cause(ctx, NULL), code);
-}
+#include "ctx_env.h"
 
 /* ---- derive ---------------------------------------------------------------------------------- */
 

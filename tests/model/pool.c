@@ -37,13 +37,6 @@ static void submits(void *arg)
     j->e->err[j->i] = cconc_pool_submit(j->e->pool, j->e->ctx, runs_in_turn, j);
 }
 
-static cconc_pool_counts counts_of(env *e)
-{
-    cconc_pool_counts counts;
-    cconc_pool_read(e->pool, &counts);
-    return counts;
-}
-
 /* All is over: nobody waits, everything has run. */
 static void pool_end(env *e)
 {

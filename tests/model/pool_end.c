@@ -56,13 +56,6 @@ static void submits(void *arg)
     j->e->err[j->i] = cconc_pool_submit(j->e->pool, j->e->ctx, runs, j);
 }
 
-static cconc_pool_counts counts_of(env *e)
-{
-    cconc_pool_counts counts;
-    cconc_pool_read(e->pool, &counts);
-    return counts;
-}
-
 /* Shut down: no thread, no task is left. */
 static void pool_gone(env *e)
 {

@@ -82,6 +82,13 @@ static inline int ends_thread(cconc_ctx *ctx, void *arg)
     model_exit_thread();
 }
 
+static inline cconc_pool_counts counts_of(const env *e)
+{
+    cconc_pool_counts counts;
+    cconc_pool_read(e->pool, &counts);
+    return counts;
+}
+
 /* The threads. */
 static inline void opens(void *arg)
 {

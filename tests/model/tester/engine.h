@@ -72,6 +72,11 @@ typedef struct op {
     uint32_t value;              /* OP_AWAIT */
 } op;
 
+/* One that waits for nothing, at the place that has called the function where this stands. */
+#define OP_HERE(kind_, object_, writes_)                                                           \
+    ((op){.kind = (kind_), .object = (object_), .writes = (writes_), .deadline_ns = INT64_MAX,     \
+          .site = __builtin_return_address(0)})
+
 typedef enum touch {
     TOUCH_READ,
     TOUCH_RELEASE, /* an unlock: orders what comes after it, and can be had at no other place */

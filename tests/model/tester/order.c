@@ -68,12 +68,19 @@ void order_end(fiber *f)
 {
     __tsan_release(f);
 }
-#elif !defined(MODEL_WEAK)
-void order_vanish(fiber *f)
+#else
+void order_begin(fiber *f)
 {
     (void)f;
 }
 
+void order_end(fiber *f)
+{
+    (void)f;
+}
+#endif
+
+#if !defined(MODEL_TSAN) && !defined(MODEL_WEAK)
 void order_acquire(const volatile void *object)
 {
     (void)object;
@@ -90,12 +97,7 @@ void order_join(fiber *to, const fiber *from)
     (void)from;
 }
 
-void order_begin(fiber *f)
-{
-    (void)f;
-}
-
-void order_end(fiber *f)
+void order_vanish(fiber *f)
 {
     (void)f;
 }
@@ -193,8 +195,6 @@ static uint64_t memory_value(const volatile void *object, size_t size)
 /* What was written without an atomic is what all have seen. */
 static void place_set(place *p, uint64_t value)
 {
-    moment released;
-    memcpy(released, p->released, sizeof(released));
     memset(p->seen, 0, sizeof(p->seen));
     memset(p->stores, 0, sizeof(p->stores));
     p->count = 1;
@@ -329,15 +329,5 @@ void order_join(fiber *to, const fiber *from)
 void order_vanish(fiber *f)
 {
     order_join(model.current, f);
-}
-
-void order_begin(fiber *f)
-{
-    (void)f;
-}
-
-void order_end(fiber *f)
-{
-    (void)f;
 }
 #endif

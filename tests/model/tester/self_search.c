@@ -4,34 +4,9 @@
  * Each of these small programs is explored twice: all interleavings one by one, and one of each
  * class. Both must see the same outcomes.
  */
-#include "model.h"
+#include "self_help.h"
 
-#include "plat/atomic.h"
 #include "plat/cpu.h"
-#include "plat/mutex.h"
-#include "plat/parker.h"
-
-typedef struct shared {
-    plat_mutex a;
-    plat_mutex b;
-    plat_cond  cond;
-    parker     parker;
-    atom_u32   x;
-    atom_u32   y;
-    atom_u32   z;
-    uint32_t   seen[4];
-    uint32_t   order;
-} shared;
-
-static shared *shared_new(void)
-{
-    shared *s = model_zalloc(sizeof(*s));
-    (void)cconc__mutex_init(&s->a);
-    (void)cconc__mutex_init(&s->b);
-    (void)cconc__cond_init(&s->cond);
-    (void)cconc__parker_init(&s->parker);
-    return s;
-}
 
 static void outcome(const shared *s)
 {
@@ -176,7 +151,7 @@ static void parks_later(void *arg)
 {
     shared *s = arg;
     int64_t until_ns = MODEL_START + 2000;
-    model_set((model_word *)(void *)&s->z, 1);
+    model_set(&s->z, 1);
     s->seen[1] = cconc__parker_park(&s->parker, until_ns);
     s->seen[2] = (uint32_t)(model_now() - MODEL_START);
 }
@@ -304,13 +279,13 @@ MODEL_SCENARIO(same_threads_made, .same_outcomes = true)
 
 static void increments_z(void *arg)
 {
-    (void)model_add((model_word *)(void *)&((shared *)arg)->z, 1);
+    (void)model_add(&((shared *)arg)->z, 1);
 }
 
 static void awaits_then_adds(void *arg)
 {
     shared *s = arg;
-    model_await((model_word *)(void *)&s->z, 1);
+    model_await(&s->z, 1);
     (void)atom_add_rlx(&s->x, 2);
 }
 

@@ -4,36 +4,11 @@
  * finds_bound is the smallest number of preemptions with which the fault shows: with fewer it must
  * not be found. An exhaustive one is looked for by the search without a bound.
  */
-#include "model.h"
+#include "self_help.h"
 
 #include "plat/alloc.h"
-#include "plat/atomic.h"
 #include "plat/cpu.h"
-#include "plat/mutex.h"
 #include "plat/os.h"
-#include "plat/parker.h"
-
-typedef struct shared {
-    plat_mutex a;
-    plat_mutex b;
-    plat_cond  cond;
-    atom_u32   x;
-    atom_u32   y;
-    parker     parker;
-    uint32_t   plain;
-    uint32_t   seen[3];
-    void      *memory;
-} shared;
-
-static shared *shared_new(void)
-{
-    shared *s = model_zalloc(sizeof(*s));
-    (void)cconc__mutex_init(&s->a);
-    (void)cconc__mutex_init(&s->b);
-    (void)cconc__cond_init(&s->cond);
-    (void)cconc__parker_init(&s->parker);
-    return s;
-}
 
 /* A read and a write that are to be one step. */
 static void increments(void *arg)

@@ -10,21 +10,16 @@
 
 #include <stdio.h>
 
-static const op no_wait = {.deadline_ns = INT64_MAX};
-
 void model_atomic(const volatile void *object, size_t size, model_access access, int order)
 {
-    op o = no_wait;
+    op o;
     if (model.is_quiet || !model.current) {
         return;
     }
-    o.kind = OP_ATOMIC;
+    o = OP_HERE(OP_ATOMIC, object, access != MODEL_LOAD);
     o.access = (uint8_t)access;
     o.order = (uint8_t)order;
     o.size = (uint8_t)size;
-    o.object = object;
-    o.writes = access != MODEL_LOAD;
-    o.site = __builtin_return_address(0);
     step_point(&o);
     memory_check_live(object, "atomic access");
     order_before(object, size);
@@ -67,18 +62,15 @@ static void mutex_must_be_live(const plat_mutex *mu)
 void model_mutex_lock(plat_mutex *mu)
 {
     fiber *f = model.current;
-    op o = no_wait;
+    op o;
     if (model.is_quiet) {
         return;
     }
     if (mu->owner == f) {
         model_fail(MODEL_RULE, "%s locks a mutex that it has", f->name);
     }
-    o.kind = OP_LOCK;
-    o.object = mu;
+    o = OP_HERE(OP_LOCK, mu, true);
     o.mu = mu;
-    o.writes = true;
-    o.site = __builtin_return_address(0);
     mutex_must_be_live(mu);
     if (mu->owner && ((const fiber *)mu->owner)->is_over) {
         model_fail(MODEL_MISUSE, "lock that a thread of the parent process held at the fork");
@@ -146,11 +138,7 @@ void cconc__cond_destroy(plat_cond *cond)
 
 void cconc__cond_signal(plat_cond *cond)
 {
-    op o = no_wait;
-    o.kind = OP_SIGNAL;
-    o.object = cond;
-    o.writes = true;
-    o.site = __builtin_return_address(0);
+    op o = OP_HERE(OP_SIGNAL, cond, true);
     cond_must_be_live(cond);
     step_point(&o);
     cond_must_be_live(cond);
@@ -164,7 +152,7 @@ void cconc__cond_signal(plat_cond *cond)
 bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
 {
     fiber *f = model.current;
-    op o = no_wait;
+    op o;
     cond_must_be_live(cond);
     if (f->held_count != 1 || f->held[0] != mu) {
         model_fail(MODEL_RULE, "%s waits and holds other locks, or not its own", f->name);
@@ -172,10 +160,7 @@ bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
     if (deadline_ns != PLAT_NEVER && model.now_ns >= deadline_ns) {
         return false;
     }
-    o.kind = OP_WAIT;
-    o.object = cond;
-    o.writes = true;
-    o.site = __builtin_return_address(0);
+    o = OP_HERE(OP_WAIT, cond, true);
     step_point(&o);
     if (cond->waiter) {
         model_fail(MODEL_RULE, "two threads wait on one condition variable");
@@ -227,10 +212,7 @@ static bool parker_is_low(void)
 
 static bool park(parker *p, int64_t deadline_ns, const void *site)
 {
-    op o = no_wait;
-    o.kind = OP_PARK;
-    o.object = &p->state;
-    o.writes = true;
+    op o = OP_HERE(OP_PARK, &p->state, true);
     o.site = site;
     memory_check_live(p, "park");
     step_point(&o);
@@ -269,16 +251,13 @@ bool cconc__parker_rest(parker *p, int64_t deadline_ns)
 
 bool cconc__parker_unpark(parker *p)
 {
-    op o = no_wait;
+    op o;
     bool slept;
     calls_check_held("wakes");
     if (parker_is_low()) {
         return low__parker_unpark(p);
     }
-    o.kind = OP_UNPARK;
-    o.object = &p->state;
-    o.writes = true;
-    o.site = __builtin_return_address(0);
+    o = OP_HERE(OP_UNPARK, &p->state, true);
     memory_check_live(p, "unpark");
     step_point(&o);
     memory_check_live(p, "unpark");
@@ -311,12 +290,8 @@ void cconc__parker_ring(parker *p)
 /* Words of scenarios. */
 static void word_point(const model_word *word, op_kind kind, bool writes, uint32_t value)
 {
-    op o = no_wait;
-    o.kind = kind;
-    o.object = word;
-    o.writes = writes;
+    op o = OP_HERE(kind, word, writes);
     o.value = value;
-    o.site = __builtin_return_address(0);
     memory_check_live(word, "word");
     step_point(&o);
     memory_check_live(word, "word");
@@ -352,21 +327,18 @@ void model_await(model_word *word, uint32_t value)
 
 void model_until(bool (*is_true)(void *arg), void *arg)
 {
-    op o = no_wait;
+    op o;
     model.is_impure = true;
-    o.kind = OP_UNTIL;
+    o = OP_HERE(OP_UNTIL, NULL, false);
     o.ready = is_true;
     o.arg = arg;
-    o.site = __builtin_return_address(0);
     step_point(&o);
     order_acquire(&model.fibers);
 }
 
 void model_settle(void)
 {
-    op o = no_wait;
-    o.kind = OP_SETTLE;
-    o.site = __builtin_return_address(0);
+    op o = OP_HERE(OP_SETTLE, NULL, false);
     step_point(&o);
     order_acquire(&model.fibers);
     step_touch(&model.now_ns, TOUCH_READ); /* time could have woken somebody before */

@@ -18,8 +18,6 @@
 
 enum { MAX_FDS = 16, FD_BASE = 1000 };
 
-static const op no_wait = {.deadline_ns = INT64_MAX};
-
 /* Threads. */
 static void thread_torn_again(void *arg)
 {
@@ -45,14 +43,11 @@ static void thread_main(void *arg)
 
 int cconc__thread_start(plat_thread *thread, size_t stack_size)
 {
-    op o = no_wait;
+    op o;
     fiber *made;
     (void)stack_size;
     calls_check_held("makes a thread");
-    o.kind = OP_CREATE;
-    o.object = &model.fibers[model.fiber_count];
-    o.writes = true;
-    o.site = __builtin_return_address(0);
+    o = OP_HERE(OP_CREATE, &model.fibers[model.fiber_count], true);
     step_point(&o);
     if (strategy_fault(MODEL_NO_THREAD)) {
         return EAGAIN;
@@ -67,10 +62,7 @@ int cconc__thread_start(plat_thread *thread, size_t stack_size)
 
 static void fiber_join(fiber *f)
 {
-    op o = no_wait;
-    o.kind = OP_JOIN;
-    o.object = f;
-    o.site = __builtin_return_address(0);
+    op o = OP_HERE(OP_JOIN, f, false);
     step_point(&o);
     order_join(model.current, f);
 }
@@ -190,10 +182,7 @@ int model_clock_gettime(clockid_t id, struct timespec *out_now)
                           o->deadline_ns != INT64_MAX;
         }
         if (is_awaited) {
-            op o = no_wait;
-            o.kind = OP_NOW;
-            o.object = &model.now_ns;
-            o.site = __builtin_return_address(0);
+            op o = OP_HERE(OP_NOW, &model.now_ns, false);
             step_point(&o);
         } else {
             step_touch(&model.now_ns, TOUCH_READ);
@@ -212,11 +201,7 @@ int64_t model_now(void)
 
 void model_pass(int64_t duration_ns)
 {
-    op o = no_wait;
-    o.kind = OP_TIME;
-    o.object = &model.now_ns;
-    o.writes = true;
-    o.site = __builtin_return_address(0);
+    op o = OP_HERE(OP_TIME, &model.now_ns, true);
     step_point(&o);
     model.now_ns = plat_clock_add(model.now_ns, duration_ns);
 }
@@ -224,12 +209,11 @@ void model_pass(int64_t duration_ns)
 /* Processors. */
 void model_yield(void)
 {
-    op o = no_wait;
+    op o;
     if (model.is_quiet) {
         return;
     }
-    o.kind = OP_YIELD;
-    o.site = __builtin_return_address(0);
+    o = OP_HERE(OP_YIELD, NULL, false);
     order_refresh();
     model.has_polled = true;
     model.current->has_yielded = strategy_now != &strategy_all || model.is_epilogue;
@@ -295,11 +279,7 @@ static int fd_index(int fd, const char *what)
 
 static void fd_point(int i, bool writes, op_kind kind)
 {
-    op o = no_wait;
-    o.kind = kind;
-    o.object = &fds[i];
-    o.writes = writes;
-    o.site = __builtin_return_address(0);
+    op o = OP_HERE(kind, &fds[i], writes);
     step_point(&o);
 }
 
@@ -326,14 +306,11 @@ static bool is_raised(void *arg)
 void cconc__fd_await(plat_fd *fd, int other)
 {
     int i = fd_index(fd->read_end, "poll");
-    op o = no_wait;
+    op o;
     (void)other;
-    o.kind = OP_FD_AWAIT;
-    o.object = &fds[i];
-    o.writes = true;
+    o = OP_HERE(OP_FD_AWAIT, &fds[i], true);
     o.ready = is_raised;
     o.arg = (void *)(uintptr_t)i;
-    o.site = __builtin_return_address(0);
     step_point(&o);
     order_acquire(&fds[i]);
     fds[i].is_raised = false;
@@ -437,11 +414,7 @@ bool cconc__signal_take(int number)
 
 void model_raise(int number)
 {
-    op o = no_wait;
-    o.kind = OP_FD;
-    o.object = &arrived;
-    o.writes = true;
-    o.site = __builtin_return_address(0);
+    op o = OP_HERE(OP_FD, &arrived, true);
     step_point(&o);
     if (hooked & (UINT64_C(1) << (number - 1))) {
         arrived |= UINT64_C(1) << (number - 1);
@@ -479,11 +452,7 @@ uint32_t cconc__fork_number(void)
 
 void model_fork(void)
 {
-    op o = no_wait;
-    o.kind = OP_EXIT;
-    o.object = &model.is_forked;
-    o.writes = true;
-    o.site = __builtin_return_address(0);
+    op o = OP_HERE(OP_EXIT, &model.is_forked, true);
     model.is_impure = true;
     step_point(&o);
     for (int i = 0; i < model.fiber_count; i++) {
