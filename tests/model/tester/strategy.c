@@ -263,7 +263,13 @@ static uint32_t starve_pick(choice_kind kind, uint32_t n, const uint8_t *ids, bo
         window_left = window;
         victim = below(6);
     }
-    return ids[chosen] == victim ? (chosen + 1) % n : chosen;
+    if (ids[chosen] == victim) {
+        chosen = (chosen + 1) % n;
+        if (ids[chosen] == CLOCK) { /* time does not take the victim's place: it has no end */
+            chosen = (chosen + 1) % n;
+        }
+    }
+    return chosen;
 }
 
 const strategy strategy_starve = {"starve", starve_begin, starve_pick, always};
