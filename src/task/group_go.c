@@ -28,7 +28,7 @@ static int group_skips(const cconc_group *g)
 /* The context whose end is also to end a go that waits, or NULL. */
 static cconc_ctx *group_skip_ctx(const cconc_group *g)
 {
-    return (g->flags & CCONC_GROUP_SKIP) && g->ctx->tree ? g->ctx : NULL;
+    return g->flags & CCONC_GROUP_SKIP ? g->ctx : NULL;
 }
 
 static bool group_has_slot_locked(cconc_group *g)
@@ -229,18 +229,21 @@ static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node 
     return cconc__helper_error(w, ctx, group_skip_ctx(g));
 }
 
-/* Take a slot if that takes no waiting. Returns 0, EAGAIN, or why no task may start. */
+/* Take a slot if that takes no waiting. Returns 0, EAGAIN, or why no task may start. Nobody who
+ * waits is overtaken: where somebody does there is no slot (I2). */
 static int group_try_slot_locked(cconc_group *g)
 {
     int err = group_skips(g);
     cconc__lock_assert_held(&g->mu);
-    if (!err && (!group_has_slot_locked(g) || g->goers.count > 0)) {
-        err = EAGAIN;
+    if (err) {
+        return err;
     }
-    if (!err) {
-        group_take_slot_locked(g);
+    if (!group_has_slot_locked(g)) {
+        return EAGAIN;
     }
-    return err;
+    CHECK(g->goers.count == 0);
+    group_take_slot_locked(g);
+    return 0;
 }
 
 static int group_try_slot(cconc_group *g)

@@ -511,6 +511,28 @@ static void group_survives_every_thread_that_cannot_be_made(void **state)
     assert_true(support_sweep_thread(start_some_and_wait, NULL) > 0);
 }
 
+static void fail_from_outside(void *arg, size_t index)
+{
+    (void)index;
+    SUPPORT_CHECK(cconc_group_fail(arg, 8, "from outside") == 8);
+}
+
+/* The thread runs no task, and has never blocked in the library. */
+static void group_fail_of_any_thread_is_recorded(void **state)
+{
+    cconc_group *group = group_make(0, 0);
+    const char *message = NULL;
+    cconc_group_counts counts;
+    (void)state;
+    support_threads_join(support_threads_start(1, fail_from_outside, group));
+    assert_int_equal(cconc_ctx_err(cconc_group_ctx(group)), ECANCELED);
+    assert_int_equal(cconc_group_wait(group, NULL, &message), 8);
+    assert_string_equal(message, "from outside");
+    cconc_group_read(group, &counts);
+    assert_int_equal(counts.failed, 1);
+    cconc_group_free(group);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -535,6 +557,7 @@ int main(int argc, char **argv)
         UNIT_TEST(group_skip_ends_a_go_that_already_waits),
         UNIT_TEST(group_skip_gives_no_slot_of_a_failed_task_away),
         UNIT_TEST(group_fail_with_0_hides_no_later_failure),
+        UNIT_TEST(group_fail_of_any_thread_is_recorded),
         UNIT_TEST(group_without_skip_keeps_a_waiting_go_through_a_failure),
         UNIT_TEST(group_survives_every_failing_allocation),
         UNIT_TEST(group_survives_every_thread_that_cannot_be_made),

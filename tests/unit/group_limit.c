@@ -444,6 +444,36 @@ static void group_limit_lowered_never_leaves_only_waiting_tasks(void **state)
     }
 }
 
+/* A caller from outside is before the task in the queue: the task alone is refused. */
+static void group_limit_lowered_refuses_only_the_groups_own_tasks(void **state)
+{
+    cconc_group *group = group_make(0, 2);
+    struct gate other;
+    struct gate gate;
+    struct goer outside;
+    struct inner inner = {.group = group, .gate = &gate, .err = -1};
+    atomic_int ran = 0;
+    (void)state;
+    gate_init(&other, 0);
+    gate_init(&gate, 0);
+    assert_int_equal(cconc_group_go(group, NULL, gate_task, &other), 0);
+    assert_int_equal(cconc_group_go(group, NULL, go_from_a_task, &inner), 0);
+    goer_start_blocked(&outside, group, NULL, count_run, &ran, 1);
+    gate_open(&gate);
+    until(group_blocked(group) == 2);
+    cconc_group_set_limit(group, 1);
+    assert_int_equal(atomic_load(&inner.err), -1);
+    gate_open(&other);
+    assert_int_equal(goer_end(&outside), 0);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&inner.err), EDEADLK);
+    assert_int_equal(atomic_load(&inner.ran), 0);
+    assert_int_equal(atomic_load(&ran), 1);
+    cconc_group_free(group);
+    gate_free(&gate);
+    gate_free(&other);
+}
+
 static void group_go_of_a_task_below_the_limit_belongs_to_the_round(void **state)
 {
     cconc_group *group = group_make(0, 2);
@@ -524,6 +554,7 @@ int main(int argc, char **argv)
         UNIT_TEST(group_go_of_the_only_running_task_at_the_limit_is_a_deadlock),
         UNIT_TEST(group_go_that_would_leave_every_task_waiting_is_a_deadlock),
         UNIT_TEST(group_limit_lowered_never_leaves_only_waiting_tasks),
+        UNIT_TEST(group_limit_lowered_refuses_only_the_groups_own_tasks),
         UNIT_TEST(group_go_of_a_task_below_the_limit_belongs_to_the_round),
         UNIT_TEST(group_go_of_a_foreign_task_waits_at_the_limit),
         UNIT_TEST(group_limit_survives_every_fault),

@@ -427,6 +427,22 @@ static void group_free_with_running_tasks_and_blocked_callers_is_misuse(void **s
     gate_free(&gate);
 }
 
+static void group_free_with_blocked_callers_alone_is_misuse(void **state)
+{
+    cconc_group *group = group_make(0, 0);
+    struct goer goer;
+    atomic_int ran = 0;
+    (void)state;
+    cconc_group_set_limit(group, 0);
+    goer_start_blocked(&goer, group, NULL, count_run, &ran, 1);
+    free_is_misuse(group, "group free with 0 running tasks and 1 blocked callers");
+    cconc_group_set_limit(group, 1);
+    assert_int_equal(goer_end(&goer), 0);
+    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&ran), 1);
+    cconc_group_free(group);
+}
+
 static int free_with_a_running_task(void)
 {
     cconc_group *group = group_make(0, 0);
@@ -496,6 +512,7 @@ int main(int argc, char **argv)
         UNIT_TEST(group_can_be_freed_as_soon_as_wait_is_back),
         UNIT_TEST(group_stop_wait_and_free_need_no_memory),
         UNIT_TEST(group_free_with_running_tasks_and_blocked_callers_is_misuse),
+        UNIT_TEST(group_free_with_blocked_callers_alone_is_misuse),
         UNIT_TEST(group_misuse_without_hook_aborts_with_both_numbers),
         UNIT_TEST(group_stop_survives_every_fault),
     };
