@@ -3,10 +3,17 @@
  *
  * Idea        A heap of due times with four children a place, and one thread that sleeps until the
  *             earliest. Only a timer that becomes the earliest wakes it; one that is taken back
- *             does not: the thread may wake for nothing once.
- * Invariants  I1 heap[i] is due no earlier than heap[(i - 1) / 4]; heap[i].timer->place == i + 1.
- *             I2 used <= reserved <= room: arming never allocates. Timers of a process that this
- *                one was forked from are in none of the three.
+ *             does not: the thread may wake for nothing once. What is taken back stays in the heap
+ *             as a blank until it is the earliest, or until the heap is full. Most timers are
+ *             timeouts that never fire: they cost one store, instead of a way down the heap.
+ * Picture     heap            due 5            disarm of 7: its entry's timer is NULL, and nothing
+ *                       /    /    |    \        else moves; where blanks are many they all go
+ *                  blank 7  9   blank 8  6      at once
+ * Invariants  I1 heap[i] is due no earlier than heap[(i - 1) / 4]; heap[i].due is NULL, or has
+ *                i + 1 as its place.
+ *             I2 used - blanks <= reserved <= room / 2: arming never allocates, and a full heap is
+ *                half blanks at least, so that taking them out costs each arming the same on
+ *                average. Timers of a process that this one was forked from are in none of these.
  *             I3 The thread sleeps until sleeps_until at most, and no armed timer is due before it
  *                without a kick being on its way. While the clock is virtual it sleeps until the
  *                pulse: who moves the clock kicks.
@@ -30,21 +37,22 @@
 #include <errno.h>
 #include <string.h>
 
-enum { TIMER_CHILDREN = 4, TIMER_ROOM_FIRST = 64 };
+enum { TIMER_CHILDREN = 4, TIMER_ROOM_FIRST = 64, TIMER_FEW = 8 };
 
 #define TIMER_PULSE UINT32_MAX /* the place of the pulse */
 
 typedef struct timer_entry {
     int64_t  due_ns;
     uint64_t order; /* of arming, for equal times */
-    timer   *due;
+    timer   *due; /* NULL = a blank */
 } timer_entry;
 
 static lock mu = LOCK_INIT(RANK_TIMER);
 static timer_entry *heap;    /* (m) */
-static size_t used;          /* (m) */
-static size_t reserved;      /* (m) */
-static size_t room;          /* (m) */
+static size_t used;          /* (m) entries, blanks included */
+static size_t blanks;        /* (m) entries whose timer was taken back */
+static size_t reserved;      /* (m) timers that may be armed */
+static size_t room;          /* (m) for entries */
 static uint64_t orders;      /* (m) */
 static timer *pulse;         /* (m) by the real clock, or NULL */
 static int64_t pulse_ns;     /* (m) when */
@@ -70,7 +78,9 @@ static void heap_put_locked(size_t place, timer_entry entry)
 {
     cconc__lock_assert_held(&mu);
     heap[place] = entry;
-    entry.due->place = (uint32_t)place + 1;
+    if (entry.due) {
+        entry.due->place = (uint32_t)place + 1;
+    }
 }
 
 static void heap_rise_locked(size_t place, timer_entry entry)
@@ -110,35 +120,61 @@ static void heap_sink_locked(size_t place, timer_entry entry)
     heap_put_locked(place, entry);
 }
 
-static void heap_remove_locked(size_t place)
+/* Take all blanks out. */
+static void heap_compact_locked(void)
 {
-    timer_entry last;
+    size_t kept = 0;
     cconc__lock_assert_held(&mu);
-    heap[place].due->place = 0;
+    for (size_t i = 0; i < used; i++) {
+        if (heap[i].due) {
+            heap_put_locked(kept++, heap[i]);
+        }
+    }
+    used = kept;
+    blanks = 0;
+    for (size_t place = (used + TIMER_CHILDREN - 2) / TIMER_CHILDREN; place-- > 0;) {
+        heap_sink_locked(place, heap[place]);
+    }
+}
+
+static void heap_pop_locked(void)
+{
+    cconc__lock_assert_held(&mu);
     used--;
-    if (place == used) {
-        return;
+    if (used > 0) {
+        heap_sink_locked(0, heap[used]);
     }
-    last = heap[used];
-    if (place > 0 && entry_before(&last, &heap[(place - 1) / TIMER_CHILDREN])) {
-        heap_rise_locked(place, last);
-    } else {
-        heap_sink_locked(place, last);
+}
+
+/* The earliest entry, or NULL if no timer is armed. */
+static const timer_entry *heap_first_locked(void)
+{
+    cconc__lock_assert_held(&mu);
+    while (used > 0 && !heap[0].due) {
+        if (blanks >= used / TIMER_FEW) {
+            heap_compact_locked();
+        } else {
+            heap_pop_locked();
+            blanks--;
+        }
     }
+    return used > 0 ? heap : NULL;
 }
 
 /* Take what is due: the pulse, or the first of the heap. NULL if nothing is. */
 static timer *timer_take_due_locked(void)
 {
+    const timer_entry *first = heap_first_locked();
     timer *due = NULL;
     cconc__lock_assert_held(&mu);
     if (pulse && pulse_ns <= plat_clock_real()) {
         due = pulse;
         pulse = NULL;
         due->place = 0;
-    } else if (used > 0 && heap[0].due_ns <= plat_clock_now()) {
-        due = heap[0].due;
-        heap_remove_locked(0);
+    } else if (first && first->due_ns <= plat_clock_now()) {
+        due = first->due;
+        heap_pop_locked();
+        due->place = 0;
     }
     return due;
 }
@@ -146,10 +182,11 @@ static timer *timer_take_due_locked(void)
 /* The time to sleep until, by the real clock. */
 static int64_t timer_until_locked(void)
 {
+    const timer_entry *first = heap_first_locked();
     int64_t until_ns = pulse ? pulse_ns : PLAT_NEVER;
     cconc__lock_assert_held(&mu);
-    if (used > 0 && heap[0].due_ns < until_ns && !plat_clock_is_virtual()) {
-        until_ns = heap[0].due_ns;
+    if (first && first->due_ns < until_ns && !plat_clock_is_virtual()) {
+        until_ns = first->due_ns;
     }
     return until_ns;
 }
@@ -245,7 +282,7 @@ static int timer_reserve_room(timer *due, bool *out_runs)
     for (;;) {
         size_t want;
         lock_take(&mu);
-        if (reserved < room) {
+        if (reserved < room / 2) {
             reserved++;
             due->process = cconc__fork_number();
             *out_runs = service_of_timers.state == SERVICE_RUNNING;
@@ -298,7 +335,7 @@ static bool timer_enter(const timer *due)
 void cconc__timer_unreserve(timer *due)
 {
     if (timer_enter(due)) {
-        CHECK(reserved > used);
+        CHECK(reserved > used - blanks);
         reserved--;
         lock_leave(&mu);
     }
@@ -322,7 +359,10 @@ bool cconc__timer_arm(timer *due, int64_t due_ns)
     if (!timer_enter(due)) {
         return false;
     }
-    CHECK(due->place == 0 && used < reserved);
+    CHECK(due->place == 0 && used - blanks < reserved);
+    if (used == room) {
+        heap_compact_locked();
+    }
     entry.order = orders++;
     used++;
     heap_rise_locked(used - 1, entry);
@@ -360,7 +400,9 @@ bool cconc__timer_disarm(timer *due)
         pulse = NULL;
         due->place = 0;
     } else if (armed) {
-        heap_remove_locked(due->place - 1);
+        heap[due->place - 1].due = NULL;
+        blanks++;
+        due->place = 0;
     }
     lock_leave(&mu);
     return armed;
@@ -379,9 +421,10 @@ bool cconc__timer_is_armed(timer *due)
 
 static bool timer_is_busy_locked(void)
 {
+    const timer_entry *first = heap_first_locked();
     cconc__lock_assert_held(&mu);
     return firing || service_of_timers.state == SERVICE_STARTING ||
-           (used > 0 && heap[0].due_ns != PLAT_NEVER);
+           (first && first->due_ns != PLAT_NEVER);
 }
 
 bool cconc__timer_is_busy(void)
@@ -395,18 +438,22 @@ bool cconc__timer_is_busy(void)
 
 bool cconc__timer_is_late(void)
 {
+    const timer_entry *first;
     bool late;
     lock_take(&mu);
-    late = firing || (used > 0 && heap[0].due_ns <= plat_clock_now());
+    first = heap_first_locked();
+    late = firing || (first && first->due_ns <= plat_clock_now());
     lock_leave(&mu);
     return late;
 }
 
 int64_t cconc__timer_next(void)
 {
+    const timer_entry *first;
     int64_t due_ns;
     lock_take(&mu);
-    due_ns = used > 0 ? heap[0].due_ns : PLAT_NEVER;
+    first = heap_first_locked();
+    due_ns = first ? first->due_ns : PLAT_NEVER;
     lock_leave(&mu);
     return due_ns;
 }
@@ -415,7 +462,7 @@ size_t cconc__timer_armed(void)
 {
     size_t count;
     lock_take(&mu);
-    count = used + (pulse ? 1 : 0) + (firing ? 1 : 0);
+    count = used - blanks + (pulse ? 1 : 0) + (firing ? 1 : 0);
     lock_leave(&mu);
     return count;
 }
@@ -435,6 +482,7 @@ bool cconc__timer_forked(void)
     cconc__service_forked(&service_of_timers);
     heap = NULL; /* left alone, as all that was the parent's */
     used = 0;
+    blanks = 0;
     reserved = 0;
     room = 0;
     pulse = NULL;
@@ -453,6 +501,8 @@ static void timer_release_heap(void)
     if (reserved == 0) {
         old = heap;
         heap = NULL;
+        used = 0; /* blanks */
+        blanks = 0;
         room = 0;
     }
     lock_leave(&mu);

@@ -22,9 +22,11 @@ struct alarm {
     int64_t    due_ns;
     int64_t    fired_ns;
     atomic_int fires;
+    int        armed; /* the how-manieth to be armed */
     int        place; /* among those that fired */
 };
 
+static int armed_total;
 static atomic_int fired_total;
 
 static void alarm_fire(struct timer *due)
@@ -39,6 +41,7 @@ static void alarm_arm(struct alarm *alarm, int64_t due_ns)
 {
     alarm->due.fire = alarm_fire;
     alarm->due_ns = due_ns;
+    alarm->armed = armed_total++;
     if (cconc__timer_arm(&alarm->due, due_ns)) {
         cconc__timer_kick();
     }
@@ -199,32 +202,22 @@ static int compare_due(const void *a, const void *b)
     if (x->due_ns != y->due_ns) {
         return x->due_ns < y->due_ns ? -1 : 1;
     }
-    return x < y ? -1 : 1; /* they are armed in the order of their addresses */
+    return x->armed < y->armed ? -1 : 1;
 }
 
-static void timers_fire_by_due_time_and_equal_ones_in_order_of_arming(void **state)
+/* Let all go that are armed still; they must fire in their order. */
+static void expect_order(struct holder *holder, struct alarm *alarms)
 {
-    static struct alarm alarms[RANDOM_TIMERS];
-    static struct alarm *sorted[RANDOM_TIMERS];
-    struct support_random random = support_random_make(20250103, 0);
-    struct holder holder;
+    struct alarm *sorted[RANDOM_TIMERS];
     size_t kept = 0;
-    (void)state;
-    reserve(RANDOM_TIMERS + 1);
-    holder_start(&holder);
-    atomic_store(&fired_total, 0);
     for (size_t i = 0; i < RANDOM_TIMERS; i++) {
-        alarm_arm(&alarms[i], -(int64_t)support_random_below(&random, 300));
-    }
-    for (size_t i = 0; i < RANDOM_TIMERS; i++) {
-        if (support_random_below(&random, 3) == 0) { /* holes in the heap */
-            assert_true(cconc__timer_disarm(&alarms[i].due));
-        } else {
+        if (cconc__timer_is_armed(&alarms[i].due)) {
             sorted[kept++] = &alarms[i];
         }
     }
     assert_int_equal(cconc__timer_armed(), kept + 1);
-    atomic_store(&holder.let_go, true);
+    atomic_store(&fired_total, 0);
+    atomic_store(&holder->let_go, true);
     until(cconc__timer_armed() == 0);
     qsort(sorted, kept, sizeof(sorted[0]), compare_due);
     for (size_t i = 0; i < kept; i++) {
@@ -232,6 +225,53 @@ static void timers_fire_by_due_time_and_equal_ones_in_order_of_arming(void **sta
         assert_int_equal(sorted[i]->place, i);
     }
     assert_int_equal(atomic_load(&fired_total), kept);
+}
+
+/* One in three, then one in a hundred: what is taken back goes at once with all others that were,
+ * or one by one. */
+static void timers_fire_by_due_time_and_equal_ones_in_order_of_arming(void **state)
+{
+    static const uint32_t taken[] = {3, 100};
+    struct support_random random = support_random_make(20250103, 0);
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct alarm alarms[RANDOM_TIMERS] = {{.place = 0}};
+        struct holder holder;
+        reserve(RANDOM_TIMERS + 1);
+        holder_start(&holder);
+        for (size_t i = 0; i < RANDOM_TIMERS; i++) {
+            alarm_arm(&alarms[i], -(int64_t)support_random_below(&random, 300));
+        }
+        for (size_t i = 0; i < RANDOM_TIMERS; i++) {
+            if (support_random_below(&random, taken[k]) == 0) { /* holes in the heap */
+                assert_true(cconc__timer_disarm(&alarms[i].due));
+            }
+        }
+        expect_order(&holder, alarms);
+        unreserve(RANDOM_TIMERS + 1);
+    }
+}
+
+/* Often enough that the heap is full of what was taken back, several times. */
+static void timers_armed_again_and_again_need_no_memory_and_keep_their_order(void **state)
+{
+    struct alarm alarms[RANDOM_TIMERS] = {{.place = 0}};
+    struct support_random random = support_random_make(20261129, 0);
+    struct holder holder;
+    (void)state;
+    reserve(RANDOM_TIMERS + 1);
+    holder_start(&holder);
+    uint64_t allocations = support_alloc_count();
+    for (size_t i = 0; i < RANDOM_TIMERS; i++) {
+        alarm_arm(&alarms[i], -(int64_t)support_random_below(&random, 300));
+    }
+    for (size_t n = 0; n < (size_t)RANDOM_TIMERS * 10; n++) {
+        size_t i = support_random_below(&random, RANDOM_TIMERS);
+        assert_true(cconc__timer_disarm(&alarms[i].due));
+        alarm_arm(&alarms[i], -(int64_t)support_random_below(&random, 300));
+    }
+    assert_int_equal(support_alloc_count(), allocations);
+    expect_order(&holder, alarms);
     unreserve(RANDOM_TIMERS + 1);
 }
 
@@ -414,6 +454,7 @@ int main(int argc, char **argv)
         UNIT_TEST(timer_with_an_earlier_due_time_wakes_the_sleeping_service),
         UNIT_TEST(timer_arming_wants_a_kick_only_for_the_earliest),
         UNIT_TEST(timers_fire_by_due_time_and_equal_ones_in_order_of_arming),
+        UNIT_TEST(timers_armed_again_and_again_need_no_memory_and_keep_their_order),
         UNIT_TEST(timer_that_arms_itself_again_lets_others_fire),
         UNIT_TEST(timer_is_either_taken_back_or_fires),
         UNIT_TEST(timer_service_holds_a_million_timers),
