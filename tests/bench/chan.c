@@ -3,8 +3,6 @@
  */
 #include "bench.h"
 
-#include <errno.h>
-
 static cconc_chan *chan_make(size_t cap)
 {
     cconc_chan *ch;
@@ -57,7 +55,7 @@ static int stream_recv(cconc_ctx *ctx, void *arg)
 
 static uint64_t stream(size_t senders, size_t receivers, size_t cap, uint64_t ops)
 {
-    struct stream s = {chan_make(cap), ops / senders};
+    struct stream s = {chan_make(cap), bench_share(ops, senders)};
     cconc_group *sending;
     cconc_group *receiving;
     BENCH(cconc_group_new(NULL, NULL, &sending));
@@ -188,8 +186,9 @@ static uint64_t pingpong_cap0(uint64_t ops)
 
 static uint64_t ring100_cap0(uint64_t ops)
 {
-    there_and_back(100, 0, ops / 100);
-    return ops / 100 * 100;
+    uint64_t rounds = bench_share(ops, 100);
+    there_and_back(100, 0, rounds);
+    return rounds * 100;
 }
 
 const struct bench_cell bench_chan[] = {

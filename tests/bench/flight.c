@@ -50,7 +50,7 @@ static uint64_t run(uint64_t ops, size_t threads, size_t count)
     if (threads == 1) {
         fly(&keys, ops);
     } else {
-        bench_parallel(threads, ops, fly, &keys);
+        ops = bench_parallel(threads, ops, fly, &keys);
     }
     cconc_flight_free(keys.set);
     return ops;

@@ -39,9 +39,9 @@ static uint64_t limiter_deny_1t(uint64_t ops)
 static uint64_t limiter_allow_2t(uint64_t ops)
 {
     cconc_limiter *limiter = make(1e9, 1000000);
-    bench_parallel(2, ops, allow, limiter);
+    uint64_t done = bench_parallel(2, ops, allow, limiter);
     cconc_limiter_free(limiter);
-    return ops;
+    return done;
 }
 
 static uint64_t limiter_wait_ready(uint64_t ops)

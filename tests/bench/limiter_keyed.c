@@ -38,9 +38,9 @@ static uint64_t limiter_keyed_1key_1t(uint64_t ops)
 static uint64_t limiter_keyed_1000keys_2t(uint64_t ops)
 {
     cconc_limiter_keyed *limiter = make(10000);
-    bench_parallel(2, ops, allow_1000_keys, limiter);
+    uint64_t done = bench_parallel(2, ops, allow_1000_keys, limiter);
     cconc_limiter_keyed_free(limiter);
-    return ops;
+    return done;
 }
 
 static uint64_t limiter_keyed_evict_1t(uint64_t ops)

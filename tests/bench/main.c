@@ -1,10 +1,11 @@
 /* main.c - runs the cells and prints "cell <TAB> libcconc <TAB> ns per operation"
  * SPDX-License-Identifier: MIT
  *
- * Usage: cells [-v] [CELL...]
+ * Usage: cells [-v] [-n OPS] [CELL...]
  *
- * SCALE in the environment multiplies every count, CELL names the only cell to run. -v adds two
- * columns: processor time in ns and switches of threads, both per operation.
+ * SCALE in the environment multiplies every count, CELL names the only cell to run; -n sets the
+ * count instead. -v adds, per operation: processor time in ns, and the switches of threads that
+ * blocked and of those that were put off.
  */
 #include "bench.h"
 
@@ -12,9 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-
-uint64_t bench_sink;
+#include <unistd.h>
 
 static const struct bench_cell *const files[] = {
     bench_chan,
@@ -35,72 +34,22 @@ static const struct bench_cell *const files[] = {
     bench_objpool,
 };
 
-void bench_check(int code, const char *call)
+static void cell_run(const struct bench_cell *cell, uint64_t ops, bool verbose)
 {
-    if (code != 0) {
-        fprintf(stderr, "cells: %s: %s\n", call, cconc_strerror(code));
-        exit(1);
-    }
-}
-
-struct share {
-    void (*fn)(void *arg, uint64_t share);
-    void    *arg;
-    uint64_t ops;
-};
-
-static int share_run(cconc_ctx *ctx, void *arg)
-{
-    const struct share *share = arg;
-    (void)ctx;
-    share->fn(share->arg, share->ops);
-    return 0;
-}
-
-void bench_parallel(size_t tasks, uint64_t ops, void (*fn)(void *arg, uint64_t share), void *arg)
-{
-    struct share share = {fn, arg, ops / tasks};
-    cconc_group *group;
-    BENCH(cconc_group_new(NULL, NULL, &group));
-    for (size_t i = 0; i < tasks; i++) {
-        BENCH(cconc_group_go(group, NULL, share_run, &share));
-    }
-    BENCH(cconc_group_wait(group, NULL, NULL));
-    cconc_group_free(group);
-}
-
-struct usage {
-    int64_t wall_ns;
-    double  cpu_ns;
-    double  switches;
-};
-
-static struct usage usage_now(void)
-{
-    struct rusage used;
-    struct usage now = {cconc_clock_now(), 0, 0};
-    getrusage(RUSAGE_SELF, &used);
-    now.cpu_ns = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e9 +
-                 (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e3;
-    now.switches = (double)(used.ru_nvcsw + used.ru_nivcsw);
-    return now;
-}
-
-static void cell_run(const struct bench_cell *cell, double scale, bool verbose)
-{
-    uint64_t ops = (uint64_t)((double)cell->ops * scale);
-    struct usage before = usage_now();
-    double done = (double)cell->run(ops ? ops : 1);
-    struct usage after = usage_now();
+    struct bench_usage before = bench_usage_now();
+    double done = (double)cell->run(ops ? ops : bench_scaled(cell->ops));
+    struct bench_usage after = bench_usage_now();
     printf("%s\tlibcconc\t%.2f", cell->name, (double)(after.wall_ns - before.wall_ns) / done);
     if (verbose) {
-        printf("\t%.2f\t%.4f", (after.cpu_ns - before.cpu_ns) / done,
-               (after.switches - before.switches) / done);
+        printf("\t%.2f\t%.5f\t%.5f", (after.cpu_ns - before.cpu_ns) / done,
+               (after.voluntary - before.voluntary) / done,
+               (after.involuntary - before.involuntary) / done);
     }
     printf("\n");
     fflush(stdout);
 }
 
+/* Is name among names, or are there none? */
 static bool is_wanted(const char *name, char **names)
 {
     const char *only = getenv("CELL");
@@ -118,19 +67,28 @@ static bool is_wanted(const char *name, char **names)
 
 int main(int argc, char **argv)
 {
-    const char *text = getenv("SCALE");
-    double scale = text ? strtod(text, NULL) : 1;
-    bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
-    if (!(scale > 0)) {
-        fprintf(stderr, "cells: SCALE is not a positive number: %s\n", text);
-        return 2;
+    bool verbose = false;
+    uint64_t ops = 0; /* by SCALE */
+    size_t run_count = 0;
+    for (int option; (option = getopt(argc, argv, "vn:")) != -1;) {
+        if (option == 'v') {
+            verbose = true;
+        } else if (option != 'n' || (ops = strtoull(optarg, NULL, 10)) == 0) {
+            fprintf(stderr, "Usage: cells [-v] [-n OPS] [CELL...]\n");
+            return 2;
+        }
     }
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         for (const struct bench_cell *cell = files[i]; cell->name; cell++) {
-            if (is_wanted(cell->name, argv + 1 + verbose)) {
-                cell_run(cell, scale, verbose);
+            if (is_wanted(cell->name, argv + optind)) {
+                cell_run(cell, ops, verbose);
+                run_count++;
             }
         }
+    }
+    if (run_count == 0) {
+        fprintf(stderr, "cells: there is no such cell\n");
+        return 2;
     }
     return cconc_shutdown(NULL);
 }

@@ -7,7 +7,7 @@
 
 static cconc_objpool *new_pool(void)
 {
-    cconc_objpool_opts opts = {.size = 64};
+    cconc_objpool_opts opts = {.size = 1024};
     cconc_objpool *pool;
     BENCH(cconc_objpool_new(&opts, &pool));
     return pool;
@@ -26,7 +26,7 @@ static void get_put(void *arg, uint64_t share)
 static void burst(void *arg, uint64_t share)
 {
     void *objects[BURST];
-    for (uint64_t i = 0; i < share / BURST; i++) {
+    for (uint64_t i = 0; i < share; i++) {
         for (size_t k = 0; k < BURST; k++) {
             BENCH(cconc_objpool_get(arg, &objects[k]));
         }
@@ -47,22 +47,22 @@ static uint64_t objpool_1t(uint64_t ops)
 static uint64_t objpool_2t(uint64_t ops)
 {
     cconc_objpool *pool = new_pool();
-    bench_parallel(2, ops, get_put, pool);
+    uint64_t done = bench_parallel(2, ops, get_put, pool);
     cconc_objpool_free(pool);
-    return ops;
+    return done;
 }
 
 static uint64_t objpool_burst32_2t(uint64_t ops)
 {
     cconc_objpool *pool = new_pool();
-    bench_parallel(2, ops, burst, pool);
+    uint64_t bursts = bench_parallel(2, bench_share(ops, BURST), burst, pool);
     cconc_objpool_free(pool);
-    return ops;
+    return bursts * BURST;
 }
 
 const struct bench_cell bench_objpool[] = {
-    {"objpool_1t", 20000000, objpool_1t},
-    {"objpool_2t", 20000000, objpool_2t},
-    {"objpool_burst32_2t", 20000000, objpool_burst32_2t},
+    {"objpool_1t", 5000000, objpool_1t},
+    {"objpool_2t", 5000000, objpool_2t},
+    {"objpool_burst32_2t", 5000000, objpool_burst32_2t},
     {NULL, 0, NULL},
 };

@@ -77,10 +77,12 @@ static int fib_run(cconc_ctx *ctx, void *arg)
     return 0;
 }
 
+#define FIB22_JOINS 28656
+
 static uint64_t forkjoin(uint64_t ops)
 {
     cconc_pool_opts opts = {.queue_len = 1024};
-    uint64_t rounds = ops / 28657 ? ops / 28657 : 1;
+    uint64_t rounds = bench_share(ops, FIB22_JOINS);
     struct fib fib = {.n = 22};
     cconc_pool_task task = {.fn = fib_run, .arg = &fib};
     BENCH(cconc_pool_new(NULL, &opts, &fib.pool));
@@ -90,7 +92,7 @@ static uint64_t forkjoin(uint64_t ops)
         bench_sink += fib.sum;
     }
     cconc_pool_free(fib.pool);
-    return rounds * 28657;
+    return rounds * FIB22_JOINS;
 }
 
 static int sum_range(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
@@ -118,7 +120,7 @@ static uint64_t loop(uint64_t ops)
 const struct bench_cell bench_pool[] = {
     {"pool_empty", 2000000, empty},
     {"pool_1us", 500000, short_tasks},
-    {"forkjoin_fib22", 28657, forkjoin},
+    {"forkjoin_fib22", UINT64_C(20) * FIB22_JOINS, forkjoin},
     {"parallel_for_sum", 10000000, loop},
     {NULL, 0, NULL},
 };
