@@ -4,7 +4,8 @@
 #
 # Usage: ./tests/run.sh [--only LAYER] [--full]
 #
-# Layers    unit conformance stress examples lint install    the library as users get it (build/)
+# Layers    unit conformance stress examples lint install bench
+#                   the library as users get it (build/)
 #           sweep   unit and conformance of build/, with each allocation of each call failing
 #           model   the deterministic tester, and the mutants that it must find (tests/model)
 #           asan    unit, conformance, stress with AddressSanitizer, UBSan, checks on (build/asan)
@@ -31,7 +32,7 @@ usage() {
     exit "$1"
 }
 
-layers=(unit conformance stress examples lint install sweep model asan tsan)
+layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
     clang-14 clang-19 promela coverage)
 only=
