@@ -27,9 +27,10 @@
  *
  * A task or hook that ends its thread, by pthread_exit or thread-cancellation, ends with it all
  * that waits below it on that thread. Each such task has the code ECANCELED, a worker is replaced,
- * what was to be dropped counts as dropped, and parallel_for and free finish before the thread
- * goes. But the stack is gone by then: where a task may end its thread no record, of whatever task,
- * must lie on the stack of a task that waits for one. */
+ * what was to be dropped counts as dropped, a record that waits for room is dropped, and
+ * parallel_for and free finish before the thread goes. But the stack is gone by then: where a task
+ * may end its thread no record, of whatever task, must lie on the stack of a task that waits for
+ * one. */
 #ifndef CCONC_POOL_H
 #define CCONC_POOL_H
 

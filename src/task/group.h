@@ -46,7 +46,6 @@ typedef struct group_task {
     cconc_group  *group;
     cconc_task_fn fn;
     void         *arg;
-    bool          helps;  /* in go on a pool: it runs others meanwhile */
     bool          failed; /* by cconc_group_fail: its return is not recorded again */
     cconc_pool_task pooled; /* only there on a pool */
 } group_task;

@@ -7,7 +7,8 @@
  * Invariants  Those of group.c; own_blocked counts our tasks that wait in go, also while they help.
  * Locks       The group's mu. Tasks run, and are handed over, with no lock held.
  * Ordering    None but mu's, and the executor's or the pool's lock from go to the task.
- * Lifetime    The task's record is freed by its end, before the slot is given on.
+ * Lifetime    The task's record is freed by its end, before the slot is given on; if it was never
+ *             handed over by go, or by what is left of a thread that ended while go was helping.
  * Rejected    Helping only with tasks of the group: the one that has the slot may wait for any. */
 #include "task/group.h"
 
@@ -15,6 +16,7 @@
 #include "core/must.h"
 #include "core/waiter.h"
 #include "plat/alloc.h"
+#include "plat/thread.h"
 #include "task/submit.h"
 
 #include <errno.h>
@@ -122,12 +124,11 @@ static void group_give_slot(cconc_group *g, bool was_started)
     batch_wake(&batch);
 }
 
-/* t begins, or ends, to help while it waits in go. */
-static void group_count_helper(cconc_group *g, group_task *t, bool begins)
+/* A task of the group begins, or ends, to help while it waits in go. */
+static void group_count_helper(cconc_group *g, bool begins)
 {
     wake_batch batch = WAKE_BATCH_INIT;
     lock_take(&g->mu);
-    t->helps = begins;
     g->own_blocked += begins ? 1 : -1;
     group_break_locked(g, &batch);
     lock_leave(&g->mu);
@@ -176,16 +177,13 @@ static int group_pooled_run(cconc_ctx *ctx, void *arg)
     return code;
 }
 
-/* It has returned, has ended its thread, or was dropped by the pool's shutdown. */
+/* It has returned, has ended its thread, or was dropped. */
 static void group_pooled_ended(cconc_pool_task *task, int code, bool dropped)
 {
     group_task *t = LIST_OF(task, group_task, pooled);
     cconc_group *g = t->group;
     bool failed = t->failed;
     (void)dropped;
-    if (t->helps) { /* its thread has ended while it helped */
-        group_count_helper(g, t, false);
-    }
     cconc__alloc_free(t);
     if (code != 0 && !failed) {
         cconc__group_record(g, code, NULL);
@@ -193,18 +191,36 @@ static void group_pooled_ended(cconc_pool_task *task, int code, bool dropped)
     group_give_slot(g, true);
 }
 
-/* Run a queued task of the pool's instead of waiting for a slot. */
-static void group_help(cconc_group *g, helper *h)
+typedef struct group_helping {
+    cconc_group *group;
+    helper *helper;
+    group_task *starting; /* what go is to start */
+    bool is_own;          /* go was called by a task of the group */
+    bool is_begun;        /* when it comes again the thread has ended, and go with it */
+} group_helping;
+
+static void group_help_go(void *arg)
 {
-    self_task *frame = self_task_of(g);
-    group_task *t = frame ? LIST_OF(frame, group_task, frame) : NULL;
-    if (t) {
-        group_count_helper(g, t, true);
+    group_helping *h = arg;
+    if (h->is_begun) {
+        cconc__alloc_free(h->starting);
+    } else {
+        h->is_begun = true;
+        (void)h->helper->run_one(h->helper);
     }
-    (void)h->run_one(h);
-    if (t) {
-        group_count_helper(g, t, false);
+    if (h->is_own) {
+        group_count_helper(h->group, false);
     }
+}
+
+/* Run a queued task of the pool's instead of waiting for a slot for t. */
+static void group_help(cconc_group *g, helper *h, group_task *t)
+{
+    group_helping helping = {.group = g, .helper = h, .starting = t, .is_own = self_runs(g)};
+    if (helping.is_own) {
+        group_count_helper(g, true);
+    }
+    cconc__thread_insist(group_help_go, &helping);
 }
 
 /* Wait in the queue for a slot, at most until ctx ends, or the group's context if that skips.
@@ -289,8 +305,8 @@ static int group_acquire_once(cconc_group *g, cconc_ctx *ctx, helper *h)
     return err;
 }
 
-/* Take a slot. Returns 0, or why there is none. */
-static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait)
+/* Take a slot for t. Returns 0, or why there is none. */
+static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait, group_task *t)
 {
     helper *h = g->pool ? helper_of(g->pool) : NULL;
     int err = group_try_slot(g);
@@ -299,7 +315,7 @@ static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait)
     }
     err = group_acquire_once(g, ctx, h);
     while (err == EAGAIN) {
-        group_help(g, h);
+        group_help(g, h, t);
         err = cconc__node_err(ctx);
         err = err ? err : group_acquire_once(g, ctx, h);
     }
@@ -339,7 +355,7 @@ static int group_start(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task
     t->group = g;
     t->fn = fn;
     t->arg = arg;
-    err = group_acquire(g, ctx, may_wait);
+    err = group_acquire(g, ctx, may_wait, t);
     if (!err) {
         err = group_hand_over(g, ctx, may_wait, t);
         if (err) {

@@ -209,9 +209,6 @@ cconc_ctx *cconc__pool_future_ctx(pool_task *task);
 /* The task is done with its future. */
 void cconc__pool_future_ended(pool_task *task);
 
-/* Drop one reference of the future. */
-void cconc__pool_future_unref(pool_task *task);
-
 /* ---- pool.c ---------------------------------------------------------------------------------- */
 
 /* Submit task by the policy given, waiting no longer than until. */

@@ -48,11 +48,6 @@ static void future_unref(cconc_future *future)
     }
 }
 
-void cconc__pool_future_unref(pool_task *task)
-{
-    future_unref(future_of(task));
-}
-
 void cconc__pool_future_ended(pool_task *task)
 {
     cconc_future *future = future_of(task);
@@ -66,12 +61,37 @@ void cconc__pool_future_ended(pool_task *task)
     future_unref(future);
 }
 
+typedef struct future_submit {
+    cconc_future *future;
+    cconc_ctx *ctx; /* bounds the wait */
+    int err;
+    bool is_begun; /* when it comes again the thread has ended, and nobody gets the future */
+} future_submit;
+
+static void future_submit_go(void *arg)
+{
+    future_submit *submit = arg;
+    cconc_future *future = submit->future;
+    cconc_pool *p = future->pool;
+    if (!submit->is_begun) {
+        submit->is_begun = true;
+        submit->err = cconc__pool_submit(p, &(pool_bounds){submit->ctx, NULL}, &future->task,
+                                         p->opts.full_policy);
+        return;
+    }
+    if (atom_load_rlx(&future->task.state) == TASK_FREE) { /* rlx: this thread submits it */
+        cconc__pool_future_ended(&future->task);
+    }
+    future_unref(future);
+}
+
 int cconc_pool_submit_future(cconc_pool *pool, cconc_ctx *ctx, cconc_task_fn fn, void *arg,
                              cconc_future **out_future)
 {
     MUST_POINT(pool, cconc_pool);
     MUST_ALIGN(ctx, cconc_ctx);
     MUST_ALIGN(out_future, cconc_future *);
+    future_submit submit = {.ctx = ctx};
     cconc_future *future;
     int err;
     if (!fn || !out_future) {
@@ -95,8 +115,9 @@ int cconc_pool_submit_future(cconc_pool *pool, cconc_ctx *ctx, cconc_task_fn fn,
     ref_init(&future->refs, 2);
     future->pool = pool;
     ref_get(&pool->refs);
-    err = cconc__pool_submit(pool, &(pool_bounds){ctx, NULL}, &future->task,
-                             pool->opts.full_policy);
+    submit.future = future;
+    cconc__thread_insist(future_submit_go, &submit);
+    err = submit.err;
     if (err) {
         goto undo_ctx;
     }

@@ -126,8 +126,7 @@ static void submit_run_go(void *arg)
     pool_task *task = run->task;
     wake_batch batch = WAKE_BATCH_INIT;
     bool is_future = run->kind == TASK_FUTURE;
-    bool is_torn = run->is_begun;
-    if (is_torn) {
+    if (run->is_begun) {
         self_get()->task = run->outer; /* fn may have left its own frames there */
     } else {
         run->is_begun = true;
@@ -145,9 +144,6 @@ static void submit_run_go(void *arg)
     batch_wake(&batch);
     if (is_future) {
         cconc__pool_future_ended(task);
-    }
-    if (is_future && is_torn) {
-        cconc__pool_future_unref(task); /* the submitter never gets it */
     }
 }
 
@@ -207,6 +203,40 @@ static int pool_queue_up(cconc_pool *p, const pool_bounds *until, pool_task *tas
     return err;
 }
 
+/* A task with an ended that its submitter, a worker, has no room for yet. */
+typedef struct submit_help {
+    helper *helper;
+    pool_task *task;
+    self_task *outer; /* what the thread runs without what it helps with */
+    bool is_begun; /* when it comes again the thread has ended */
+    bool is_told;  /* as in submit_run */
+} submit_help;
+
+/* Comes again if the task that it runs, or the ended, ends the thread. */
+static void submit_help_go(void *arg)
+{
+    submit_help *help = arg;
+    if (!help->is_begun) {
+        help->is_begun = true;
+        (void)help->helper->run_one(help->helper);
+    } else if (!help->is_told) { /* nobody is left to submit it */
+        help->is_told = true;
+        self_get()->task = help->outer;
+        help->task->ended((cconc_pool_task *)(void *)help->task, ECANCELED, true);
+    }
+}
+
+/* Run a queued task instead of waiting for room for task. */
+static void submit_help_one(helper *h, pool_task *task)
+{
+    submit_help help = {.helper = h, .task = task, .outer = self_get()->task};
+    if (task->ended) {
+        cconc__thread_insist(submit_help_go, &help);
+    } else {
+        (void)h->run_one(h);
+    }
+}
+
 /* Submit task to a full queue, waiting for room. */
 static int pool_block(cconc_pool *p, const pool_bounds *until, pool_task *task)
 {
@@ -222,7 +252,7 @@ static int pool_block(cconc_pool *p, const pool_bounds *until, pool_task *task)
         if (w->depth > CCONC_POOL_MAX_DEPTH) {
             return pool_queue_up(p, until, task, &w->help);
         }
-        (void)w->help.run_one(&w->help);
+        submit_help_one(&w->help, task);
         err = cconc__node_err(until->ctx);
         err = err ? err : cconc__node_err(until->also);
         err = err ? err : pool_try(p, task, false);

@@ -243,6 +243,62 @@ static void group_task_that_ends_its_worker_has_failed(void **state)
     cconc_pool_free(pool);
 }
 
+/* The first waits at the limit and runs the second, which ends the thread of both. From then on
+ * nobody counts as waiting in go: the next one that does is no deadlock. */
+static void group_go_that_help_has_ended_waits_no_longer(void **state)
+{
+    cconc_pool *pool = pool_make(1, 4, CCONC_POOL_BLOCK);
+    struct own own = {.group = group_on(pool, 2)};
+    cconc_task_fn seconds[] = {end_thread, count_run};
+    cconc_group_counts counts;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct gate gate;
+        pool_occupy(pool, &gate, 1);
+        assert_int_equal(cconc_group_go(own.group, NULL, own_go, &own), 0);
+        assert_int_equal(cconc_group_go(own.group, NULL, seconds[i], &own.ran), 0);
+        gate_open(&gate);
+        assert_int_equal(cconc_group_wait(own.group, NULL, NULL), ECANCELED);
+        assert_int_equal(atomic_load(&own.ran), 2 * i);
+        cconc_group_read(own.group, &counts);
+        assert_int_equal(counts.failed, 2);
+        assert_int_equal(cconc_pool_wait(pool, NULL), 0);
+        gate_free(&gate);
+    }
+    assert_int_equal(atomic_load(&own.refused), 0);
+    cconc_group_free(own.group);
+    cconc_pool_free(pool);
+}
+
+struct roomless {
+    cconc_pool *pool;
+    struct own  own;
+};
+
+static int go_without_room(cconc_ctx *ctx, void *arg)
+{
+    struct roomless *roomless = arg;
+    SUPPORT_CHECK(cconc_pool_submit(roomless->pool, NULL, end_thread, NULL) == 0);
+    int err = own_go(ctx, &roomless->own);
+    support_abort(__FILE__, __LINE__, err ? "refused" : "go came back");
+}
+
+/* It has its slot, and runs what fills the queue. */
+static void group_go_that_help_has_ended_gives_its_slot_back(void **state)
+{
+    struct roomless roomless = {.pool = pool_make(1, 1, CCONC_POOL_BLOCK)};
+    (void)state;
+    roomless.own.group = group_on(roomless.pool, 1);
+    until(pool_counts(roomless.pool).idle == 1);
+    assert_int_equal(cconc_pool_submit(roomless.pool, NULL, go_without_room, &roomless), 0);
+    assert_int_equal(cconc_pool_wait(roomless.pool, NULL), 0);
+    assert_int_equal(cconc_group_wait(roomless.own.group, NULL, NULL), ECANCELED);
+    assert_int_equal(group_running(roomless.own.group), 0);
+    assert_int_equal(atomic_load(&roomless.own.ran), 0);
+    cconc_group_free(roomless.own.group);
+    cconc_pool_free(roomless.pool);
+}
+
 static void wait_in_handler(void *arg)
 {
     struct own *own = arg;
@@ -434,6 +490,8 @@ int main(int argc, char **argv)
         UNIT_TEST(group_waited_for_in_its_own_pool_is_helped),
         UNIT_TEST(group_go_of_tasks_that_help_each_other_is_a_deadlock),
         UNIT_TEST(group_task_that_ends_its_worker_has_failed),
+        UNIT_TEST(group_go_that_help_has_ended_waits_no_longer),
+        UNIT_TEST(group_go_that_help_has_ended_gives_its_slot_back),
         UNIT_TEST(group_task_that_ends_the_thread_of_its_go_is_over_for_the_handlers_of_that),
         UNIT_TEST(group_on_a_pool_survives_every_fault),
         UNIT_TEST(group_wait_in_its_pool_ends_with_a_context_that_its_help_ends),
