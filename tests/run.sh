@@ -219,10 +219,10 @@ run_valgrind() {
     STRESS_MS=500 WATCHDOG_MS=300000 run_tests "$1" build "unit stress"
 }
 
-# run_wrapped LAYER "SUITES" SCRIPT...: each test by the script.
+# run_wrapped LAYER "SUITES" SCRIPT ARGUMENT...: each test by the script.
 run_wrapped() {
     setup_arguments=()
-    test_arguments=(--timeout-multiplier 4 --no-suite measured --wrap "$3")
+    test_arguments=(--timeout-multiplier 4 --no-suite measured --wrap "$3" "${@:4}")
     run_tests "$1" build "$2"
 }
 
@@ -347,7 +347,8 @@ run_layer() {
     stopcont) run_wrapped stopcont stress "python3 $PWD/tests/support/stopcont.py" ;;
     faketime)
         can_have faketime faketime &&
-            run_wrapped faketime "unit stress" "bash $PWD/tests/support/faketime.sh"
+            run_wrapped faketime "unit stress" "bash $PWD/tests/support/faketime.sh" \
+                --no-suite unfaked
         ;;
     sweep) run_sweep sweep run_plain sweep ;;
     sweep-all) run_sweep sweep-all run_asan sweep-all "unit conformance" ;;
