@@ -185,7 +185,8 @@ CCONC_API CCONC_NODISCARD int cconc_pool_wait(cconc_pool *pool, cconc_ctx *ctx);
 /* Have workers threads from now on. More are started at once; where there are too many, each ends
  * with the task that it runs.
  * Returns:  0, EINVAL (below 1 or above the limit), EPIPE, ENOMEM (not all could be started; the
- *           pool goes on with those that could). */
+ *           pool goes on with those that could). Places that another call is just filling count
+ *           as filled: if that fails the next submit tries again. */
 CCONC_API CCONC_NODISCARD int cconc_pool_resize(cconc_pool *pool, int workers);
 
 /* Accept nothing more, and wait until all tasks have ended and all threads are joined. mode is

@@ -169,6 +169,7 @@ int cconc_pool_resize(cconc_pool *pool, int workers)
 {
     MUST_POINT(pool, cconc_pool);
     wake_batch batch = WAKE_BATCH_INIT;
+    uint32_t count = 0;
     bool closed;
     int err;
     if (workers < 1 || workers > CCONC_POOL_MAX_WORKERS) {
@@ -185,13 +186,15 @@ int cconc_pool_resize(cconc_pool *pool, int workers)
             cconc__pool_rouse_locked(pool, pool->active - pool->target, &batch);
         }
         cconc__pool_serve_locked(pool, &batch);
+        /* in this section: what a submit took of it and could not start, nobody would hear of */
+        count = cconc__pool_reserve_locked(pool, UINT32_MAX);
     }
     lock_leave(&pool->mu);
     batch_wake(&batch);
     if (closed) {
         return EPIPE;
     }
-    err = cconc__pool_grow(pool);
+    err = cconc__pool_start(pool, count);
     if (err) {
         lock_take(&pool->mu);
         if (pool->target == (uint32_t)workers && pool->active > 0) {

@@ -175,6 +175,13 @@ void cconc__pool_unref(cconc_pool *p);
 
 /* ---- pool_worker.c: the life of a thread ----------------------------------------------------- */
 
+/* Count places for the threads that are missing, at most so many. Returns how many to start. */
+uint32_t cconc__pool_reserve_locked(cconc_pool *p, uint32_t most);
+
+/* Start threads for count places. Returns 0, or ENOMEM: the places of those that could not be had
+ * are given back. */
+int cconc__pool_start(cconc_pool *p, uint32_t count);
+
 /* Start threads until there are as many as wanted. Returns 0 or ENOMEM. */
 int cconc__pool_grow(cconc_pool *p);
 

@@ -13,6 +13,8 @@
  * Invariants  I1 active <= target, unless target was lowered: then until the tasks that run end.
  *             I2 Every thread that was made is joined once.
  *             I3 on_start and on_stop are called in pairs, by the thread itself.
+ *             I4 Whenever mu is free, active >= target or nobody wants a lent place back: each
+ *                section that changes one of them serves.
  * Locks       The pool's mu. Tasks and hooks run, threads start and are joined, with no lock held.
  * Ordering    None but mu's, and [claim.1] for the call of an idle worker.
  * Lifetime    Records of workers stay until the pool's memory goes: a rendezvous may have put a
@@ -324,34 +326,48 @@ static bool worker_start(cconc_pool *p)
     return false;
 }
 
-/* Count a place for one more worker if one is wanted. */
-static bool worker_reserve(cconc_pool *p)
+uint32_t cconc__pool_reserve_locked(cconc_pool *p, uint32_t most)
 {
-    bool is_wanted;
-    lock_take(&p->mu);
-    is_wanted = p->active < p->target && (!p->closed || cconc__pool_has_task_locked(p)) &&
-                p->returners.count == 0;
-    if (is_wanted) {
-        p->active++;
-        p->alive++;
+    uint32_t count = 0;
+    cconc__lock_assert_held(&p->mu);
+    CHECK(p->active >= p->target || p->returners.count == 0); /* I4 */
+    if (p->active < p->target && (!p->closed || cconc__pool_has_task_locked(p))) {
+        count = p->target - p->active;
+        count = count < most ? count : most;
+        p->active += count;
+        p->alive += count;
     }
-    lock_leave(&p->mu);
-    return is_wanted;
+    return count;
 }
 
-int cconc__pool_grow(cconc_pool *p)
+int cconc__pool_start(cconc_pool *p, uint32_t count)
 {
     wake_batch batch = WAKE_BATCH_INIT;
-    while (worker_reserve(p)) {
-        if (!worker_start(p)) {
-            lock_take(&p->mu);
-            p->active--;
-            p->alive--;
-            cconc__pool_serve_locked(p, &batch);
-            lock_leave(&p->mu);
-            batch_wake(&batch);
-            return ENOMEM;
-        }
+    while (count > 0 && worker_start(p)) {
+        count--;
     }
-    return 0;
+    if (count == 0) {
+        return 0;
+    }
+    lock_take(&p->mu);
+    p->active -= count;
+    p->alive -= count;
+    cconc__pool_serve_locked(p, &batch);
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    return ENOMEM;
+}
+
+/* One at a time: a pool that ends wants no more once nothing is queued. */
+int cconc__pool_grow(cconc_pool *p)
+{
+    uint32_t count;
+    int err;
+    do {
+        lock_take(&p->mu);
+        count = cconc__pool_reserve_locked(p, 1);
+        lock_leave(&p->mu);
+        err = cconc__pool_start(p, count);
+    } while (count > 0 && !err);
+    return err;
 }

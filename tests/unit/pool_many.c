@@ -279,7 +279,7 @@ static void pool_without_bound_may_be_told_to_drop(void **state)
     cconc_pool_free(NULL);
 }
 
-/* ---- drops that take long, and workers that were lost ---------------------------------------- */
+/* ---- drops that take long -------------------------------------------------------------------- */
 
 struct slow_drop {
     atomic_int  inside;
@@ -324,66 +324,6 @@ static void pool_is_not_at_rest_before_its_drops_are_over(void **state)
     cconc_pool_free(submitter.pool);
     cconc_ctx_free(soon);
     gate_free(&gate);
-}
-
-static int end_thread(cconc_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    (void)arg;
-    pthread_exit(NULL);
-}
-
-/* Lose a worker, and be refused another. */
-static void lose_worker(cconc_pool *pool, uint32_t left)
-{
-    support_fail_thread(1, true);
-    assert_int_equal(cconc_pool_submit(pool, NULL, end_thread, NULL), 0);
-    until(pool_counts(pool).workers == left);
-}
-
-static void pool_without_bound_that_lost_a_worker_accepts_all_with_the_other(void **state)
-{
-    cconc_pool_opts opts = {.workers = 2, .flags = CCONC_POOL_UNBOUNDED};
-    cconc_pool *pool = NULL;
-    struct gate gate;
-    atomic_int ran = 0;
-    (void)state;
-    support_sweep_pause(true); /* threads are refused on purpose */
-    assert_int_equal(cconc_pool_new(NULL, &opts, &pool), 0);
-    until(pool_counts(pool).idle == 2);
-    gate_init(&gate, 0);
-    assert_int_equal(cconc_pool_submit(pool, NULL, gate_task, &gate), 0);
-    until(atomic_load(&gate.inside) == 1);
-    lose_worker(pool, 1);
-    for (int i = 0; i < 1000; i++) {
-        assert_int_equal(cconc_pool_try_submit(pool, count_run, &ran), 0);
-    }
-    assert_true(support_fail_end() > 0);
-    gate_open(&gate);
-    assert_int_equal(cconc_pool_wait(pool, NULL), 0);
-    assert_int_equal(atomic_load(&ran), 1000);
-    cconc_pool_free(pool);
-    gate_free(&gate);
-}
-
-static void pool_without_bound_that_lost_its_worker_gets_one_for_a_record(void **state)
-{
-    cconc_pool_opts opts = {.workers = 1, .flags = CCONC_POOL_UNBOUNDED};
-    cconc_pool_task task = {.fn = count_run};
-    cconc_pool *pool = NULL;
-    atomic_int ran = 0;
-    (void)state;
-    support_sweep_pause(true); /* threads are refused on purpose */
-    task.arg = &ran;
-    assert_int_equal(cconc_pool_new(NULL, &opts, &pool), 0);
-    until(pool_counts(pool).idle == 1);
-    lose_worker(pool, 0);
-    assert_int_equal(cconc_pool_submit_task(pool, NULL, &task), ENOMEM);
-    assert_true(support_fail_end() > 0);
-    assert_int_equal(cconc_pool_submit_task(pool, NULL, &task), 0);
-    assert_int_equal(cconc_pool_join(pool, NULL, &task), 0);
-    assert_int_equal(atomic_load(&ran), 1);
-    cconc_pool_free(pool);
 }
 
 /* ---- at the deepest level ------------------------------------------------------------------- */
@@ -466,6 +406,123 @@ static void pool_loop_at_the_deepest_level_asks_nobody_to_help(void **state)
     gate_free(&deepest.gate);
 }
 
+/* A task that waits for a record, after as many levels as are left. */
+struct waiting {
+    cconc_pool     *pool;
+    int             depth;
+    atomic_bool     at_the_deepest;
+    atomic_bool     go_on;
+    atomic_int      ran;
+    atomic_int      came_back;
+    int             code;
+    struct gate     gate;
+    cconc_pool_task awaited;
+};
+
+static int join_when_told(cconc_ctx *ctx, void *arg)
+{
+    struct waiting *waiting = arg;
+    cconc_pool_task task = {.fn = join_when_told, .arg = arg};
+    (void)ctx;
+    if (waiting->depth++ < CCONC_POOL_MAX_DEPTH) {
+        SUPPORT_CHECK(cconc_pool_submit_task(waiting->pool, NULL, &task) == 0);
+        return cconc_pool_join(waiting->pool, NULL, &task);
+    }
+    atomic_store(&waiting->at_the_deepest, true);
+    until(atomic_load(&waiting->go_on));
+    waiting->code = cconc_pool_join(waiting->pool, NULL, &waiting->awaited);
+    atomic_fetch_add(&waiting->came_back, 1);
+    return 0;
+}
+
+/* The temporary worker has run what was waited for, and then something that lasts. */
+static void pool_resized_gives_a_lent_place_back(void **state)
+{
+    struct waiting waiting = {.pool = pool_make(1, 2, CCONC_POOL_BLOCK)};
+    (void)state;
+    support_sweep_pause(true); /* no thread to lend a place to: EDEADLK */
+    gate_init(&waiting.gate, 0);
+    waiting.awaited = (cconc_pool_task){.fn = count_run, .arg = &waiting.ran};
+    assert_int_equal(cconc_pool_submit(waiting.pool, NULL, join_when_told, &waiting), 0);
+    until(atomic_load(&waiting.at_the_deepest));
+    assert_int_equal(cconc_pool_submit_task(waiting.pool, NULL, &waiting.awaited), 0);
+    assert_int_equal(cconc_pool_submit(waiting.pool, NULL, gate_task, &waiting.gate), 0);
+    atomic_store(&waiting.go_on, true);
+    until(atomic_load(&waiting.gate.inside) == 1 && pool_counts(waiting.pool).suspended == 0);
+    assert_int_equal(atomic_load(&waiting.came_back), 0);
+    assert_int_equal(pool_counts(waiting.pool).workers, 1);
+    assert_int_equal(cconc_pool_resize(waiting.pool, 3), 0);
+    assert_int_equal(pool_counts(waiting.pool).workers, 3); /* one of them new */
+    until(atomic_load(&waiting.came_back) == 1);
+    gate_open(&waiting.gate);
+    assert_int_equal(cconc_pool_wait(waiting.pool, NULL), 0);
+    assert_int_equal(atomic_load(&waiting.ran), 1);
+    assert_int_equal(waiting.code, 0);
+    cconc_pool_free(waiting.pool);
+    gate_free(&waiting.gate);
+}
+
+/* No thread is started for the place: there is nothing to do in it. */
+static void pool_that_ends_lends_a_place_to_nobody(void **state)
+{
+    struct waiting waiting = {.pool = pool_make(2, 2, CCONC_POOL_BLOCK)};
+    cconc_ctx *ended = make_cancel(NULL);
+    (void)state;
+    cconc_ctx_cancel(ended);
+    gate_init(&waiting.gate, 0);
+    waiting.awaited = (cconc_pool_task){.fn = gate_task, .arg = &waiting.gate};
+    waiting.gate.code = 7;
+    assert_int_equal(cconc_pool_submit_task(waiting.pool, NULL, &waiting.awaited), 0);
+    until(atomic_load(&waiting.gate.inside) == 1);
+    assert_int_equal(cconc_pool_submit(waiting.pool, NULL, join_when_told, &waiting), 0);
+    until(atomic_load(&waiting.at_the_deepest));
+    assert_int_equal(cconc_pool_shutdown(waiting.pool, ended, CCONC_POOL_DRAIN), ECANCELED);
+    atomic_store(&waiting.go_on, true);
+    until(pool_counts(waiting.pool).suspended == 1);
+    until(pool_counts(waiting.pool).workers == 1);
+    gate_open(&waiting.gate);
+    assert_int_equal(cconc_pool_shutdown(waiting.pool, NULL, CCONC_POOL_DRAIN), 0);
+    assert_int_equal(atomic_load(&waiting.came_back), 1);
+    assert_int_equal(waiting.code, 7);
+    assert_int_equal(pool_counts(waiting.pool).workers, 0);
+    assert_int_equal(pool_counts(waiting.pool).suspended, 0);
+    cconc_pool_free(waiting.pool);
+    cconc_ctx_free(ended);
+    gate_free(&waiting.gate);
+}
+
+static void cancel_pool(void *arg, size_t index)
+{
+    (void)index;
+    SUPPORT_CHECK(cconc_pool_shutdown(arg, NULL, CCONC_POOL_CANCEL) == 0);
+}
+
+/* It is queued still, behind one whose drop takes long. */
+static void pool_cancelled_does_not_run_what_a_worker_waits_for(void **state)
+{
+    struct slow_drop drop = {.inside = 0};
+    cconc_pool_opts opts = {.workers = 1, .queue_len = 2, .user = &drop, .on_drop = drop_slowly};
+    struct waiting waiting = {.depth = CCONC_POOL_MAX_DEPTH};
+    (void)state;
+    assert_int_equal(cconc_pool_new(NULL, &opts, &waiting.pool), 0);
+    assert_int_equal(cconc_pool_submit(waiting.pool, NULL, join_when_told, &waiting), 0);
+    until(atomic_load(&waiting.at_the_deepest));
+    waiting.awaited = (cconc_pool_task){.fn = count_run, .arg = &waiting.ran};
+    assert_int_equal(cconc_pool_submit(waiting.pool, NULL, count_run, &waiting.ran), 0);
+    assert_int_equal(cconc_pool_submit_task(waiting.pool, NULL, &waiting.awaited), 0);
+    struct support_threads *canceller = support_threads_start(1, cancel_pool, waiting.pool);
+    until(atomic_load(&drop.inside) == 1);
+    atomic_store(&waiting.go_on, true);
+    until(pool_counts(waiting.pool).idle == 1 || atomic_load(&waiting.ran) > 0);
+    atomic_store(&drop.let_go, true);
+    support_threads_join(canceller);
+    assert_int_equal(atomic_load(&waiting.ran), 0);
+    assert_int_equal(atomic_load(&waiting.came_back), 1);
+    assert_int_equal(waiting.code, ECANCELED);
+    assert_int_equal(pool_counts(waiting.pool).dropped, 2);
+    cconc_pool_free(waiting.pool);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -477,10 +534,11 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_without_hooks_runs_what_its_callers_run_all_the_same),
         UNIT_TEST(pool_without_bound_may_be_told_to_drop),
         UNIT_TEST(pool_is_not_at_rest_before_its_drops_are_over),
-        UNIT_TEST(pool_without_bound_that_lost_a_worker_accepts_all_with_the_other),
-        UNIT_TEST(pool_without_bound_that_lost_its_worker_gets_one_for_a_record),
         UNIT_TEST(pool_submit_at_the_deepest_level_needs_a_thread_to_make_room),
         UNIT_TEST(pool_loop_at_the_deepest_level_asks_nobody_to_help),
+        UNIT_TEST(pool_resized_gives_a_lent_place_back),
+        UNIT_TEST(pool_that_ends_lends_a_place_to_nobody),
+        UNIT_TEST(pool_cancelled_does_not_run_what_a_worker_waits_for),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
