@@ -246,11 +246,10 @@ static void pool_close(cconc_pool *p, bool cancels)
 static int pool_end_step(cconc_pool *p, wait_node *node)
 {
     wake_batch batch = WAKE_BATCH_INIT;
-    pool_worker *left;
     int err = EAGAIN;
     lock_take(&p->mu);
-    left = p->alive == 0 && !p->joining ? p->dead : NULL;
-    if (left) {
+    while (p->alive == 0 && !p->joining && p->dead) { /* meanwhile one more may come and leave */
+        pool_worker *left = p->dead;
         p->dead = NULL;
         p->joining = true;
         lock_leave(&p->mu); /* looked at anew: everything */
@@ -259,7 +258,7 @@ static int pool_end_step(cconc_pool *p, wait_node *node)
         p->joining = false;
         cconc__pool_serve_locked(p, &batch);
     }
-    if (p->alive == 0 && !p->dead && !p->joining && p->dropping == 0 &&
+    if (p->alive == 0 && !p->joining && p->dropping == 0 &&
         (p->counts.queued == 0 || !p->cancelled)) {
         err = p->counts.queued > 0 ? ENOMEM : 0;
     } else {

@@ -200,6 +200,50 @@ MODEL_SCENARIO(pool_shutdown_cancelled_meets_end, .exhaustive = true, .goals = "
     MODEL_EQ(e->ran[1], 1);
 }
 
+static void drains(void *arg)
+{
+    job *j = arg;
+    j->e->err[j->i] = cconc_pool_shutdown(j->e->pool, NULL, CCONC_POOL_DRAIN);
+    j->e->value[j->i] = j->e->ran[1] + j->e->dropped[1];
+}
+
+/* What the one that cancels has yet to drop is not the other's, which waits for it. */
+MODEL_SCENARIO(pool_drain_meets_cancel, .goals = "dropped ran")
+{
+    env *e = pool_full(&(cconc_pool_opts){0});
+    model_spawn(drains, job_new(e, 2));
+    model_settle();
+    opens(e);
+    MODEL_EQ(cconc_pool_shutdown(e->pool, NULL, CCONC_POOL_CANCEL), 0);
+    model_join_all();
+    MODEL_EQ(e->err[2], 0);
+    MODEL_EQ(e->value[2], 1);
+    model_cover(e->ran[1] ? "ran" : "dropped");
+    pool_gone(e);
+}
+
+static int submits_inside(cconc_ctx *ctx, void *arg)
+{
+    submits(arg);
+    return runs(ctx, job_new(((job *)arg)->e, 0));
+}
+
+/* A worker runs what it submits to its own pool, which has no queue; but not if that has closed. */
+MODEL_SCENARIO(pool_drain_meets_submit_in_a_worker, .goals = "ran refused")
+{
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 1});
+    uint64_t submitted;
+    MODEL_EQ(cconc_pool_submit(e->pool, NULL, submits_inside, job_new(e, 1)), 0);
+    closes(e, CCONC_POOL_DRAIN);
+    submitted = counts_of(e).submitted;
+    pool_gone(e);
+    MODEL_CHECK(e->err[1] == 0 || e->err[1] == EPIPE);
+    model_cover(e->err[1] ? "refused" : "ran");
+    MODEL_EQ(submitted, e->err[1] ? 1 : 2);
+    MODEL_EQ(e->ran[0], 1);
+    MODEL_EQ(e->ran[1], e->err[1] == 0);
+}
+
 /* A worker leaves because the pool is smaller, and is joined by the end that comes meanwhile. */
 MODEL_SCENARIO(pool_shrinks_meets_shutdown, .bound = 2, .covers = "W12")
 {
@@ -312,6 +356,32 @@ MODEL_SCENARIO(pool_lost_worker_meets_shutdown, .covers = "W15 W16", .faults = M
     MODEL_EQ(e->ran[1], err == 0);
     MODEL_CHECK(err == 0 || model_had_fault(MODEL_NO_THREAD));
     pool_gone(e);
+}
+
+/* A submit that found no worker starts one for what is queued, though the pool closes: it comes and
+ * leaves while the lost one is joined, and is joined, too. */
+MODEL_SCENARIO(pool_worker_started_late_meets_shutdown, .covers = "W12 W16",
+               .faults = MODEL_NO_THREAD)
+{
+    env *e = env_new();
+    if (cconc_pool_new(NULL, &(cconc_pool_opts){.workers = 1, .queue_len = 2}, &e->pool)) {
+        return;
+    }
+    MODEL_EQ(cconc_pool_submit(e->pool, NULL, ends_thread, job_new(e, 0)), 0);
+    e->err[1] = cconc_pool_submit(e->pool, NULL, runs, job_new(e, 1));
+    e->err[2] = EPIPE;
+    model_settle();
+    if (counts_of(e).queued == 1) {
+        model_spawn(submits, job_new(e, 2));
+        model_spawn(drains, job_new(e, 3));
+        model_join_all();
+        MODEL_EQ(e->err[3], 0);
+        MODEL_EQ(e->value[3], 1);
+        MODEL_CHECK(!e->pool->dead);
+    }
+    pool_gone(e);
+    MODEL_EQ(e->ran[1], e->err[1] == 0);
+    MODEL_EQ(e->ran[2], e->err[2] == 0);
 }
 
 /* Hooks come in pairs, whoever ends. */
