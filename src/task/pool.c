@@ -215,7 +215,10 @@ static void pool_drop_all(void *arg)
     bool any = true;
     while (any) {
         lock_take(&p->mu);
-        any = cconc__pool_lose_locked(p, NULL, &lost);
+        any = p->counts.queued > 0;
+        if (any) {
+            cconc__pool_lose_locked(p, NULL, &lost);
+        }
         lock_leave(&p->mu);
         if (any) {
             cconc__pool_drop(p, &lost);

@@ -152,8 +152,8 @@ void cconc__pool_serve_locked(cconc_pool *p, wake_batch *batch);
 /* Claim up to count idle workers, no helpers, so that they look at the pool again. */
 void cconc__pool_rouse_locked(cconc_pool *p, uint32_t count, wake_batch *batch);
 
-/* Take task, or the oldest if NULL, out of the queue for ever. Returns false if there is none. */
-bool cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost);
+/* Take task, or the oldest if NULL, out of the queue, in which it is, for ever. */
+void cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost);
 
 /* Tell the owner of a task so lost, with no lock held. */
 void cconc__pool_drop(cconc_pool *p, const pool_lost *lost);

@@ -118,7 +118,7 @@ static void help_return(pool_worker *w)
     wait_node_init(&node, &wait, NULL, 0);
     lock_take(&p->mu);
     p->counts.suspended--;
-    parks = p->active >= p->target || p->returners.count > 0;
+    parks = p->active >= p->target;
     if (parks) {
         wake_batch batch = WAKE_BATCH_INIT;
         waitq_push_back(&p->returners, &node);
@@ -210,7 +210,7 @@ int cconc__pool_await(cconc_pool *p, cconc_ctx *ctx, pool_task *task, int *out_c
 {
     helper *h = helper_of(p);
     int err = task_is_done(task) ? 0 : EAGAIN;
-    if (err && h && help_run(LIST_OF(h, pool_worker, help), task) && task_is_done(task)) {
+    if (err && h && help_run(LIST_OF(h, pool_worker, help), task)) {
         err = 0;
     }
     while (err == EAGAIN) {

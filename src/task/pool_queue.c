@@ -268,29 +268,27 @@ void cconc__pool_rouse_locked(cconc_pool *p, uint32_t count, wake_batch *batch)
         wait_node *node = LIST_OF(at, wait_node, link);
         at = at->next;
         if (node->index != HELPER_INDEX) {
+            bool claimed = waiter_claim(node->w, CLAIM_CLOSE, node->index);
+            CHECK(claimed); /* nothing ends its wait but a claim under mu, which takes it out */
+            (void)claimed;
             waitq_remove(&p->idle, node);
-            if (waiter_claim(node->w, CLAIM_CLOSE, node->index)) {
-                batch_add(batch, node);
-                count--;
-            }
+            batch_add(batch, node);
+            count--;
         }
     }
 }
 
-bool cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost)
+void cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost)
 {
     cconc__lock_assert_held(&p->mu);
+    CHECK(p->counts.queued > 0);
     task = cconc__pool_unqueue_locked(p, task);
-    if (!task) {
-        return false;
-    }
     *out_lost = (pool_lost){task, task->fn, task->arg, task->ended, task->kind};
     atom_store_rlx(&task->state, TASK_RUNNING); /* rlx: under mu; it is decided, not yet over */
     if (task->kind == TASK_RESERVE) {
         list_push_front(&p->free_tasks, &task->link);
     }
     p->dropping++;
-    return true;
 }
 
 typedef struct queue_drop {

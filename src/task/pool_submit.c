@@ -51,12 +51,13 @@ static int pool_try_once(cconc_pool *p, pool_task *task, bool drops, bool *out_s
     pool_worker *w = cconc__pool_worker_here(p);
     wake_batch batch = WAKE_BATCH_INIT;
     pool_lost lost;
-    bool has_lost = false;
+    bool has_lost;
     int err;
     lock_take(&p->mu);
     err = cconc__pool_accept_locked(p, task, w, &batch);
-    if (err == EAGAIN && drops && cconc__pool_lose_locked(p, NULL, &lost)) {
-        has_lost = true;
+    has_lost = err == EAGAIN && drops; /* the queue is full, and has a length */
+    if (has_lost) {
+        cconc__pool_lose_locked(p, NULL, &lost);
         err = cconc__pool_accept_locked(p, task, w, &batch);
     }
     *out_short = p->active < p->target && !p->closed;
