@@ -319,6 +319,33 @@ static int waits_for_group(cconc_ctx *ctx, void *arg)
     return cconc_group_wait(e->group, NULL, NULL);
 }
 
+static void goes_pooled(void *arg)
+{
+    job *j = arg;
+    j->e->err[j->i] = cconc_group_go(j->e->group, NULL, runs, j);
+}
+
+/* A go has its slot, and no room in the pool: its group ends first, or while it waits. */
+MODEL_SCENARIO(group_skip_meets_go_without_room, .exhaustive = true)
+{
+    env *e = group_pooled(&(cconc_group_opts){.flags = CCONC_GROUP_SKIP},
+                          &(cconc_pool_opts){.workers = 1, .queue_len = 1});
+    MODEL_EQ(cconc_pool_submit(e->pool, NULL, held, job_new(e, 2)), 0);
+    model_settle();
+    MODEL_EQ(cconc_pool_submit(e->pool, NULL, runs, job_new(e, 3)), 0);
+    model_spawn(goes_pooled, job_new(e, 0));
+    MODEL_EQ(cconc_group_fail(e->group, 7, "on purpose"), 7);
+    model_join_all();
+    MODEL_EQ(e->err[0], ECANCELED);
+    opens(e);
+    MODEL_EQ(cconc_group_wait(e->group, NULL, NULL), 7);
+    model_rest();
+    MODEL_EQ(e->ran[0], 0);
+    MODEL_EQ(e->ran[3], 1);
+    cconc_group_free(e->group);
+    cconc_pool_free(e->pool);
+}
+
 /* A worker waits for a group on its own pool: it runs the group's task itself. */
 MODEL_SCENARIO(group_wait_in_the_only_worker, .exhaustive = true, .faults = MODEL_LATE_TIME,
                .covers = "W9")

@@ -9,6 +9,8 @@
  */
 #include "tasks.h"
 
+#include "task/pool.h"
+
 static env *pool_idle(const cconc_pool_opts *opts)
 {
     env *e = env_new();
@@ -435,6 +437,50 @@ MODEL_SCENARIO(pool_loop_loses_its_threads, .covers = "G7")
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, runs, job_new(e, 1)), 0);
     pool_end(e);
     MODEL_EQ(e->ran[1], 1);
+}
+
+/* The caller's thread ends while nobody can begin its runner: it takes it back, and is gone. */
+MODEL_SCENARIO(pool_loop_that_loses_its_caller_waits_for_nobody, .exhaustive = true,
+               .covers = "G7")
+{
+    env *e = pool_of_one();
+    MODEL_EQ(cconc_pool_submit(e->pool, NULL, held, job_new(e, 0)), 0);
+    model_settle();
+    model_spawn(loops, job_new(e, 1));
+    model_join_all();
+    MODEL_EQ(counts_of(e).queued, 0);
+    opens(e);
+    pool_end(e);
+    MODEL_EQ(e->ran[0], 1);
+}
+
+typedef struct forking {
+    cconc_pool *pool;
+    model_word shared; /* a worker has a part, which it keeps */
+    model_word never;
+} forking;
+
+static int forks_in_part(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
+{
+    forking *f = arg;
+    (void)ctx;
+    MODEL_EQ(end, begin + 1);
+    if (cconc__pool_worker_here(f->pool)) {
+        model_set(&f->shared, 1);
+        model_await(&f->never, 1);
+    }
+    model_await(&f->shared, 1);
+    model_fork();
+    return 0;
+}
+
+/* The other part is run by a thread that the child does not have. */
+MODEL_SCENARIO(pool_loop_in_a_forked_child)
+{
+    env *e = pool_of_one();
+    forking *f = model_zalloc(sizeof(*f));
+    f->pool = e->pool;
+    MODEL_EQ(cconc_pool_parallel_for(e->pool, NULL, 0, 2, 1, forks_in_part, f), ENOTRECOVERABLE);
 }
 
 /* Too deep to help: a temporary worker takes the place, and gives it back. */

@@ -292,6 +292,24 @@ static void pool_is_shut_down_and_freed_though_drops_end_the_callers_thread(void
     }
 }
 
+static void end_in_destroy(void *value)
+{
+    end_here(value);
+}
+
+/* Its context is the last to hold the value; then it has nothing left to do. */
+static void pool_is_freed_though_a_value_of_its_context_ends_the_callers_thread(void **state)
+{
+    struct tearing t = {.by_cancel = false};
+    cconc_pool_opts opts = {.workers = 1, .queue_len = 1};
+    cconc_ctx *parent = NULL;
+    (void)state;
+    assert_int_equal(cconc_ctx_with_value(NULL, &records_ended, &t, end_in_destroy, &parent), 0);
+    assert_int_equal(cconc_pool_new(parent, &opts, &t.pool), 0);
+    cconc_ctx_free(parent);
+    in_thread_that_ends(&t, free_it);
+}
+
 static void drain(void *arg, size_t index)
 {
     struct tearing *t = arg;
@@ -553,6 +571,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_outlives_an_ended_that_ends_its_thread),
         UNIT_TEST(pool_comes_to_rest_though_a_drop_ended_the_callers_thread),
         UNIT_TEST(pool_is_shut_down_and_freed_though_drops_end_the_callers_thread),
+        UNIT_TEST(pool_is_freed_though_a_value_of_its_context_ends_the_callers_thread),
         UNIT_TEST(pool_shutdown_returns_though_a_drop_ended_the_thread_that_cancelled),
         UNIT_TEST(pool_task_that_ends_its_submitters_thread_has_failed),
         UNIT_TEST(pool_loop_whose_caller_ends_waits_for_the_others_and_leaves_nothing),
