@@ -121,7 +121,8 @@ CCONC_API void cconc_ctx_cancel(cconc_ctx *ctx);
 CCONC_API void cconc_ctx_cancel_cause(cconc_ctx *ctx, int code, const char *format, ...)
     CCONC_PRINTF(3, 4);
 
-/* Tell whether ctx is done, by one load whatever its depth.
+/* Tell whether ctx is done, by one load whatever its depth. A signal handler may ask, but not a
+ * stack context.
  * Returns:  0 while it is live, else ECANCELED or ETIMEDOUT, for good. */
 CCONC_API int cconc_ctx_err(const cconc_ctx *ctx);
 

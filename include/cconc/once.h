@@ -60,12 +60,16 @@ CCONC_API CCONC_NODISCARD int cconc_once_run(cconc_once *once, cconc_ctx *ctx, c
 CCONC_API CCONC_NODISCARD int cconc_once_run_retry(cconc_once *once, cconc_ctx *ctx,
                                                    cconc_task_fn fn, void *arg);
 
-/* The same as run and run_retry, with a value, which *out_value (or NULL) becomes on 0.
+/* The same as run, with a value, which *out_value (or NULL) becomes on 0.
  * Returns:  as run.
  * Owns:     the value stays the once's until reset. */
 CCONC_API CCONC_NODISCARD int cconc_once_value(cconc_once *once, cconc_ctx *ctx,
                                                cconc_once_value_fn fn, void *arg,
                                                void **out_value);
+
+/* The same as run_retry, with a value.
+ * Returns:  as run_retry.
+ * Owns:     as value. */
 CCONC_API CCONC_NODISCARD int cconc_once_value_retry(cconc_once *once, cconc_ctx *ctx,
                                                      cconc_once_value_fn fn, void *arg,
                                                      void **out_value);

@@ -108,6 +108,7 @@ typedef int (*cconc_range_fn)(cconc_ctx *ctx, size_t begin, size_t end, void *ar
 
 /* Make a pool whose context, which its tasks get, is a child of parent; opts may be NULL. All
  * workers have been started when it returns.
+ * Blocks:   if they cannot all be had, until those that could have ended.
  * Returns:  0, EINVAL (negative or too large counts, unknown policy or flag, reserved words,
  *           DROP_OLDEST with queue_len 0, out_pool NULL), ENOMEM (no memory, or not all threads
  *           could be had). */

@@ -2,19 +2,23 @@
 """generate.py - writes the grid of bad input from the public headers and the recipes.
 SPDX-License-Identifier: MIT
 
-Usage: generate.py HEADER_FOLDER MISUSE_PAGE OUTPUT DEPFILE RECIPE...
+Usage: generate.py HEADER_FOLDER MISUSE_PAGE MANUAL_FOLDER OUTPUT DEPFILE RECIPE...
 
 Of each public function it takes the parameters and the codes of its contract: those named after
 `Returns:`, those of other functions it refers to ("as send"), and what callbacks of ours return,
 where it speaks of a code that is not the library's. A contract stands above all prototypes up to
 the next comment. A pointer may be NULL if the contract, one that it refers to, or the preface of
-the header speaks of NULL; else that must be told as misuse. Without a recipe for the type of a
+the header speaks of NULL; else that must be told as misuse. A call may allocate if ATTRIBUTES of
+the manual says so. Without a recipe for the type of a
 parameter, or without codes for what returns an int, it ends with an error: no function is left out
 in silence.
 """
 import os
 import re
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "docs"))
+from pages import functions_that, read_pages
 
 # int, but no code: what it gives is checked by unit tests alone.
 NUMBERS = {"cconc_ctx_signal", "cconc_group_fail"}
@@ -270,7 +274,7 @@ def bool_of(value):
     return "true" if value else "false"
 
 
-def write_function(out, function, functions, recipes):
+def write_function(out, function, functions, recipes, never_allocate):
     parameters = [p for p in function.parameters if p != "..."]
     entries, arguments = [], []
     for index, (kind_type, name) in enumerate(parameters):
@@ -310,7 +314,8 @@ def write_function(out, function, functions, recipes):
     out.append("")
     return (f'    {{"{function.name}", {function.name + "_parameters" if entries else "NULL"}, '
             f'{len(entries)}, {function.name}_run, {codes}, {bool_of(takes)}, '
-            f'{bool_of(takes_if_0)}, {after if after in recipes else "NULL"}}},')
+            f'{bool_of(takes_if_0)}, {after if after in recipes else "NULL"}, '
+            f'{bool_of(function.name in never_allocate)}}},')
 
 
 def misuse_patterns(path):
@@ -340,7 +345,7 @@ def find_recipes(paths):
     return names
 
 
-def generate(folder, page, recipe_paths):
+def generate(folder, page, manual, recipe_paths):
     functions, options = [], {}
     for name in sorted(os.listdir(folder)):
         found, structs = parse_header(os.path.join(folder, name))
@@ -356,10 +361,11 @@ def generate(folder, page, recipe_paths):
     for name, fields in sorted(options.items()):
         write_options(out, name, fields)
         recipes.add(f"grid_opts_{name}")
+    never_allocate = functions_that(manual, "alloc", "no")
     rows, failures = [], []
     for function in functions:
         try:
-            rows.append(write_function(out, function, functions, recipes))
+            rows.append(write_function(out, function, functions, recipes, never_allocate))
         except Failure as failure:
             failures.append(str(failure))
     if failures:
@@ -374,16 +380,17 @@ def generate(folder, page, recipe_paths):
 
 
 def main():
-    folder, page, output, depfile, *recipes = sys.argv[1:]
+    folder, misuse_page, manual, output, depfile, *recipes = sys.argv[1:]
     try:
-        text = generate(folder, page, recipes)
+        text = generate(folder, misuse_page, manual, recipes)
     except Failure as failure:
         sys.exit(f"generate.py: {failure}")
     with open(output, "w", encoding="utf-8") as file:
         file.write(text)
     headers = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    headers += [page.path for page in read_pages(manual)]
     with open(depfile, "w", encoding="utf-8") as file:
-        file.write(f"{output}: {' '.join(headers + [page] + recipes)}\n")
+        file.write(f"{output}: {' '.join(headers + [misuse_page] + recipes)}\n")
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ typedef struct grid_function {
     bool takes; /* it releases its first argument */
     bool takes_if_0;
     void (*after)(grid_call *call); /* NULL, or undoes what the call did besides */
+    bool never_allocates;           /* says its page of the manual */
 } grid_function;
 
 struct grid_call {

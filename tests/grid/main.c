@@ -224,15 +224,20 @@ static void call_settle(void)
 static void call_once(void)
 {
     const char *message;
+    uint64_t allocated;
     if (grid_lies(&call)) {
         return;
     }
     calls++;
     call_make();
+    allocated = support_alloc_count();
     if (setjmp(*support_misuse_arm()) == 0) {
         errno = OWN_ERRNO;
         call.function->run(&call);
         call.has_returned = true;
+        if (call.function->never_allocates && support_alloc_count() != allocated) {
+            fault("allocated, and its page of the manual says that it does not", "");
+        }
         judge_code();
     }
     message = support_misuse_heard();

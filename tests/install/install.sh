@@ -72,17 +72,37 @@ MESON
     expect_output "$scratch/out/consumer"
 }
 
-# Exactly the headers of the tree, three names of the shared library, the archive, the .pc file.
+# Exactly the headers of the tree, three names of the shared library, the archive, the .pc file; and
+# where pandoc has made them the manual pages, a page or a link for each name that one has.
 check_files() {
     install_library
     { find "$source_folder/include" -name '*.h' -printf '%P\n'
       printf '%s\n' libcconc.a libcconc.pc libcconc.so libcconc.so.0 "libcconc.so.$version"; } |
         sed 's/.*\///' | sort >"$scratch/expected"
-    find "$scratch" -not -type d -path '*/usr/*' -printf '%f\n' | sort >"$scratch/found"
+    find "$scratch" -not -type d -path '*/usr/*' -not -path '*/man/*' -printf '%f\n' | sort \
+        >"$scratch/found"
     diff "$scratch/expected" "$scratch/found" || fail "other files are installed than expected"
     [ "$(pkg-config --modversion libcconc)" = "$version" ] || fail "libcconc.pc has another version"
+    check_manual
     grep -m 1 '^## ' "$source_folder/CHANGELOG.md" | grep -qF "## $version" ||
         fail "CHANGELOG.md does not begin with version $version"
+}
+
+check_manual() {
+    local page link
+    if [ ! -e "$build_folder/docs/man" ]; then
+        echo "SKIPPED: the manual pages; pandoc is not installed, or -Ddocs=disabled"
+        return
+    fi
+    { sed -n 's/^ *\(cconc_[a-z_]*\);$/\1.3/p' "$source_folder/src/libcconc.map"
+      echo CCONC_CHAN_OF.3
+      find "$source_folder/docs/man" -name '*.7.md' -printf '%f\n' | sed 's/\.md$//'; } |
+        sort >"$scratch/expected"
+    find "$scratch" -not -type d -path '*/man/*' -printf '%f\n' | sort >"$scratch/found"
+    diff "$scratch/expected" "$scratch/found" || fail "other manual pages than expected"
+    link=$(find "$scratch" -name cconc_chan_free.3)
+    page=$(sed -n 's/^\.so //p' "$link")
+    grep -q 'cconc_chan_free' "${link%/*/*}/$page" || fail "$link leads nowhere: $page"
 }
 
 case $way in

@@ -2,15 +2,20 @@
 """calls.py - writes model_calls.h: each public function as a macro that notes the call.
 SPDX-License-Identifier: MIT
 
-Usage: calls.py VERSION_SCRIPT OUTPUT
+Usage: calls.py VERSION_SCRIPT MANUAL_FOLDER OUTPUT DEPFILE
 
-A call of the library is held to the rules of all calls: errno stays, no lock is left behind; what
-has try in its name never waits; what ends or gives back never allocates.
+A call of the library is held to the rules of all calls: errno stays, no lock is left behind; and to
+the ATTRIBUTES of its manual page: what does not block never waits, what does not allocate never
+takes memory. What ends or gives back never allocates.
 """
+import os
 import re
 import sys
 
-NEVER_WAITS = re.compile(r"_try_")
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "docs"))
+from pages import functions_that, read_pages
+
 NEVER_ALLOCATES = re.compile(
     r"(?<!_with)(?<!_without)_(free|close|cancel|release|unref|stop|stop_wait|destroy|leave)$")
 
@@ -43,15 +48,24 @@ void       model_call_end(model_call *call);
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as script:
+    script_path, manual, output_path, depfile = sys.argv[1:]
+    with open(script_path, encoding="utf-8") as script:
         names = re.findall(r"^\s+(cconc_\w+);", script.read(), re.MULTILINE)
-    with open(sys.argv[2], "w", encoding="utf-8") as output:
+    never_waits = functions_that(manual, "block", "no")
+    never_allocates = functions_that(manual, "alloc", "no")
+    for name in filter(NEVER_ALLOCATES.search, names):
+        if name not in never_allocates:
+            sys.exit(f"calls.py: {name} ends or gives back, and its page says that it allocates")
+    with open(output_path, "w", encoding="utf-8") as output:
         output.write(HEAD)
         for name in names:
-            rules = (1 if NEVER_WAITS.search(name) else 0) + (
-                2 if NEVER_ALLOCATES.search(name) else 0)
+            rules = (1 if name in never_waits else 0) + (2 if name in never_allocates else 0)
             output.write(f"#define {name}(...) MODEL_CALL({name}, {rules}u, __VA_ARGS__)\n")
         output.write("\n#endif\n")
+    with open(depfile, "w", encoding="utf-8") as file:
+        read = " ".join(page.path for page in read_pages(manual))
+        file.write(f"{output_path}: {script_path} {os.path.join(HERE, '../../docs/pages.py')} "
+                   f"{read}\n")
 
 
 if __name__ == "__main__":
