@@ -138,7 +138,9 @@ CCONC_API CCONC_NODISCARD int cconc_flight_then(cconc_flight_call *call, cconc_c
 CCONC_API CCONC_NODISCARD int cconc_flight_send(cconc_flight_call *call, cconc_ctx *ctx,
                                                 cconc_chan *chan, void *tag);
 
-/* Release the handle: if the flight has not landed its caller leaves. NULL is a no-op. */
+/* Release the handle: if the flight has not landed its caller leaves. If it is the last one of a
+ * flight that waits for an abandoned one (CCONC_FLIGHT_NO_OVERLAP) drop is called in here. NULL is
+ * a no-op. */
 CCONC_API void cconc_flight_leave(cconc_flight_call *call);
 
 /* Let callers of key that come from now on start anew; those of a running flight still get its

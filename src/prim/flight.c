@@ -264,17 +264,6 @@ int cconc__flight_take(flight *one, cconc_flight_result **out_result)
     return code;
 }
 
-void cconc__flight_depart(flight *one)
-{
-    flight_landing landing;
-    flight_landing_init(&landing);
-    lock_take(&one->home->mu);
-    cconc__flight_depart_locked(one, &landing);
-    lock_leave(&one->home->mu);
-    cconc__flight_finish(&landing);
-    cconc__flight_unref(one);
-}
-
 /* ---- the calls ------------------------------------------------------------------------------ */
 
 /* A drop that may end the thread, and what the thread holds then. */

@@ -199,6 +199,9 @@ void cconc__flight_depart_locked(flight *one, flight_landing *landing);
 /* Do what is left of a landing, under no lock. */
 void cconc__flight_finish(flight_landing *landing);
 
+/* Let a caller leave, with its reference. */
+void cconc__flight_depart(flight *one);
+
 static inline void flight_landing_init(flight_landing *landing)
 {
     *landing = (flight_landing){WAKE_BATCH_INIT, {NULL, NULL},
@@ -216,9 +219,6 @@ bool cconc__flight_has_landed(flight *one);
 
 /* Turn a caller's reference on one, which has landed, into that on its result. Returns the code. */
 int cconc__flight_take(flight *one, cconc_flight_result **out_result);
-
-/* Let a caller leave, with its reference. */
-void cconc__flight_depart(flight *one);
 
 /* ---- flight_call.c -------------------------------------------------------------------------- */
 

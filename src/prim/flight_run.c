@@ -258,10 +258,14 @@ static void flight_go_on(flight *one)
     }
 }
 
+/* Hand one, which has not run, to the executor. Returns false if that has no thread for it: then
+ * its function will not run, and the rest is the caller's to do. */
 static bool flight_submit(flight *one)
 {
-    int err = cconc__executor_submit(&one->task);
-    if (err && !one->ran) {
+    int err;
+    CHECK(!one->ran);
+    err = cconc__executor_submit(&one->task);
+    if (err) {
         one->ran = true;
         one->made_code = err;
     }
@@ -395,12 +399,19 @@ static void flight_task_run(exec_task *task)
     flight_run_here(one);
 }
 
-/* fn or drop has ended the thread: another one goes on. */
+/* fn or drop has ended the thread: another one goes on. The executor refuses only in a forked
+ * child, where this was the only thread, and nobody waits. */
 static void flight_task_torn(exec_task *task)
 {
-    flight *one = LIST_OF(task, flight, task);
-    if (!flight_submit(one)) {
-        flight_run_here(one);
+    (void)cconc__executor_submit(task);
+}
+
+/* Wake, and end the context. */
+static void finish_ends(flight_landing *landing)
+{
+    batch_wake(&landing->wakes);
+    if (landing->has_ending) {
+        cconc__node_end_finish(&landing->ending);
     }
 }
 
@@ -408,10 +419,7 @@ void cconc__flight_finish(flight_landing *landing)
 {
     flight *one = landing->to_run;
     flight_pass pass;
-    batch_wake(&landing->wakes);
-    if (landing->has_ending) {
-        cconc__node_end_finish(&landing->ending);
-    }
+    finish_ends(landing);
     if (one && flight_submit(one)) {
         one = NULL;
     }
@@ -419,6 +427,20 @@ void cconc__flight_finish(flight_landing *landing)
         pass_init(&pass, one);
         list_move(&landing->calls, &pass.calls);
         cconc__thread_insist(pass_go, &pass);
+    }
+}
+
+void cconc__flight_depart(flight *one)
+{
+    flight_landing landing;
+    flight_landing_init(&landing);
+    lock_take(&one->home->mu);
+    cconc__flight_depart_locked(one, &landing);
+    lock_leave(&one->home->mu);
+    finish_ends(&landing);
+    cconc__flight_unref(one);
+    if (landing.to_run) { /* only its drop is left, which needs no thread: leave needs no memory */
+        flight_run_here(landing.to_run);
     }
 }
 

@@ -37,7 +37,6 @@
 
 #define FLIGHT_SHARDS_A_CPU 16
 #define FLIGHT_MOST_SHARDS 256
-#define FLIGHT_MOST_SLOTS (1u << 24) /* in a shard */
 #define FLIGHT_CROWDED 2 /* flights a slot at which the lists get shorter */
 
 flight_shard *cconc__flight_shard(cconc_flight *set, uint64_t hash)
@@ -103,7 +102,8 @@ static uint32_t shard_fit_locked(flight_shard *shard)
     if (shard->used == 0) {
         return FLIGHT_SLOTS;
     }
-    if (shard->used / FLIGHT_CROWDED > shard->slot_count && shard->slot_count < FLIGHT_MOST_SLOTS) {
+    if (shard->used / FLIGHT_CROWDED > shard->slot_count) {
+        CHECK(shard->slot_count <= UINT32_MAX / 4); /* that many flights are terabytes */
         return shard->slot_count * 4;
     }
     return shard->slot_count;
