@@ -96,10 +96,12 @@ static bool done_is_ready(const wait_case *c, size_t *out_version)
     return cconc__node_err(c->object) != 0;
 }
 
+/* Called once the context has been seen to end, which is for good. */
 static int done_try(wait_case *c)
 {
     int err = cconc__node_err(c->object);
-    return err ? err : EAGAIN;
+    CHECK(err != 0);
+    return err;
 }
 
 static wait_queued done_enqueue(wait_case *c, waiter *w)

@@ -119,7 +119,10 @@ static bool limiter_is_simple_locked(cconc_limiter *l, int64_t now_ns)
 {
     const bucket *b = &l->bucket;
     cconc__lock_assert_held(&l->mu);
-    if (!ATOM_IS_WIDE || l->is_explicit || b->is_stopped) {
+    if (!ATOM_IS_WIDE) {
+        return false;
+    }
+    if (l->is_explicit || b->is_stopped) {
         return false;
     }
     return b->shift >= 0 && now_ns > l->reserved_ns && now_ns >= b->latest_ns &&

@@ -74,7 +74,7 @@ static bool sem_quick_release(cconc_sem *sem, int64_t n)
     size_t word = atom_load_rlx(&sem->word); /* rlx: the swap below decides */
     while (!(word & SEM_FROZEN)) {
         size_t most = atom_load_rlx(&sem->most); /* rlx: if not so, the lock decides */
-        if (word / SEM_ONE > most || (uint64_t)n > most - word / SEM_ONE) {
+        if ((uint64_t)n + word / SEM_ONE > most) { /* each below 2^63 */
             return false;
         }
         /* [sem.1] rel: for whoever takes these */
