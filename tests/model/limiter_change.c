@@ -101,6 +101,23 @@ MODEL_SCENARIO(limiter_stopped_wait_meets_both, .covers = "R2 H20", .goals = "ac
     env_end(e);
 }
 
+/* The context ends first: the change finds the wait decided, and takes it out of its queue. */
+MODEL_SCENARIO(limiter_cancelled_wait_meets_new_rate, .bound = 2, .covers = "R2 H20",
+               .goals = "asleep before")
+{
+    env *e = env_new(0, 1);
+    MODEL_EQ(cconc_ctx_with_cancel(NULL, &e->ctx), 0);
+    model_spawn(waits, e);
+    model_cover(cconc_limiter_waiters(e->limiter) ? "asleep" : "before");
+    cconc_ctx_cancel(e->ctx);
+    MODEL_EQ(cconc_limiter_set_rate(e->limiter, 10), 0);
+    model_join_all();
+    MODEL_EQ(e->err[1], ECANCELED);
+    MODEL_EQ(cconc_limiter_reserve(e->limiter, 1, CCONC_NEVER, &e->taken), 0);
+    MODEL_EQ(cconc_reservation_time(&e->taken), MODEL_START + TENTH);
+    env_end(e);
+}
+
 /* A rate without limit wakes it, too. */
 MODEL_SCENARIO(limiter_stopped_wait_meets_no_limit, .exhaustive = true)
 {

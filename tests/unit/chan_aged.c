@@ -194,6 +194,56 @@ static void aged_receiver_of_a_closed_channel_does_not_queue(void **state)
     cconc_chan_free(s.ch);
 }
 
+/* ---- a sender beside it --------------------------------------------------------------------- */
+
+/* The aged receiver leaves, the channel is full, and a sender waits. */
+static void first_leaves_and_senders_come(void *arg)
+{
+    struct scene *s = arg;
+    struct aged *sender = &s->old[1];
+    first_leaves(s);
+    send_five(s);
+    sender->got = 6;
+    sender->is_out = false;
+    cconc__waiter_arm(&sender->w, NULL);
+    wait_node_init(&sender->node, &sender->w, &sender->got, 0);
+    sender->node.since_ns = plat_clock_real() + CCONC_SECOND;
+    sender->is_out = cconc__chan_ring_enqueue(s->ch, CHAN_SEND, &sender->w, &sender->node) !=
+                     WAIT_QUEUED;
+}
+
+/* Who has taken the five has told the sender, or come before it. */
+static void the_sender_knows(void *arg)
+{
+    struct scene *s = arg;
+    struct aged *sender = &s->old[1];
+    SUPPORT_CHECK(s->sent_err == 0);
+    SUPPORT_CHECK(s->recv_err == EAGAIN || (s->recv_err == 0 && s->got == 5));
+    SUPPORT_CHECK(end_receiver(s, &s->old[0]) == CLAIM_TIMEOUT);
+    if (!sender->is_out && s->recv_err == 0) {
+        SUPPORT_CHECK(waiter_kind(&sender->w) == CLAIM_READY);
+        cconc__waiter_take_post(&sender->w);
+        cconc__chan_ring_arrive(s->ch, CHAN_SEND);
+    } else if (!sender->is_out) {
+        SUPPORT_CHECK(waiter_claim(&sender->w, CLAIM_SELF, 0));
+        cconc__chan_ring_leave(s->ch, CHAN_SEND, &sender->node);
+    }
+    waiter_disarm(&sender->w);
+    cconc_chan_free(s->ch);
+}
+
+/*  try                                     beside it
+ *  first look: kept for the aged one
+ *                                          the aged one leaves; send; another sender queues
+ *  second look: takes what was sent
+ *  it has to wake the sender */
+static void try_that_takes_what_was_kept_wakes_a_sender_at_every_place(void **state)
+{
+    (void)state;
+    struct scene s;
+    step(one_is_old, try_to_receive, first_leaves_and_senders_come, the_sender_knows, &s);
+}
+
 /* The first is told, and has not come yet; then one comes back that has waited longer. */
 static void aged_receiver_comes_back_while_another_is_on_its_way(void **state)
 {
@@ -225,6 +275,7 @@ int main(int argc, char **argv)
         UNIT_TEST(aged_receiver_that_leaves_lets_the_next_be_served_at_every_place),
         UNIT_TEST(aged_receiver_meets_a_send_at_every_place_as_it_queues),
         UNIT_TEST(aged_receiver_of_a_closed_channel_does_not_queue),
+        UNIT_TEST(try_that_takes_what_was_kept_wakes_a_sender_at_every_place),
         UNIT_TEST(aged_receiver_comes_back_while_another_is_on_its_way),
     };
     support_step_start();
