@@ -231,3 +231,25 @@ MODEL_SCENARIO(flight_one_that_waits_is_left, .bound = 1, .faults = MODEL_LATE_T
     MODEL_EQ(model_get(&p[1].dropped), 1);
     MODEL_CHECK(p[2].ran || p[1].ran);
 }
+
+/* A handle gives up one that waits, and needs neither memory nor a thread for it. */
+MODEL_SCENARIO(flight_handle_of_one_that_waits_leaves, .bound = 1, .faults = MODEL_LATE_TIME,
+               .goals = "at_once later")
+{
+    env *e = env_new_alone();
+    part *p = e->parts;
+    board_alone(&p[0]);
+    cconc_flight_leave(p[0].call);
+    board_alone(&p[1]);
+    cconc_flight_leave(p[1].call);
+    model_cover(model_get(&p[1].dropped) ? "at_once" : "later");
+    board_alone(&p[2]);
+    cconc_ctx_cancel(e->other);
+    part_wait(&p[2], NULL);
+    MODEL_CHECK(p[2].code == 0 && p[2].ran);
+    cconc_flight_leave(p[2].call);
+    part_unref(&p[2]);
+    check_and_free(e);
+    cconc_ctx_free(e->other);
+    MODEL_EQ(model_get(&p[1].dropped), 1);
+}

@@ -175,6 +175,30 @@ static void flight_context_that_is_kept_is_not_used_again(void **state)
     flight_end(set);
 }
 
+static int derive(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    struct seen *seen = arg;
+    (void)out_value;
+    return cconc_ctx_with_cancel(ctx, &seen->kept);
+}
+
+/* What is derived from it ends with the run at the latest. */
+static void flight_context_that_has_a_child_is_not_used_again(void **state)
+{
+    (void)state;
+    cconc_flight *set = flight_make();
+    cconc_ctx *ctx = ctx_make();
+    struct seen seen = {0};
+    struct trip trip = {.gate = true};
+    assert_int_equal(cconc_flight_do(set, ctx, "k", 1, derive, &seen, NULL, NULL), 0);
+    until(cconc_ctx_err(seen.kept) == ECANCELED);
+    assert_int_equal(flight_do(set, ctx, "k", &trip, NULL), 0);
+    assert_int_equal(atomic_load(&trip.ctx_err), 0);
+    cconc_ctx_free(seen.kept);
+    cconc_ctx_free(ctx);
+    flight_end(set);
+}
+
 /* ---- forgetting ----------------------------------------------------------------------------- */
 
 static void flight_forgotten_goes_on_and_later_callers_start_anew(void **state)
@@ -331,6 +355,66 @@ static void flight_ring_closed_by_joining_is_EDEADLK_too(void **state)
     flight_end(set);
 }
 
+/* A function whose context others use. */
+struct lent {
+    cconc_flight *set;
+    cconc_ctx *_Atomic ctx;
+    struct trip *waits_for;
+    atomic_int given_back;
+};
+
+static int lend(cconc_ctx *ctx, void *arg, void **out_value)
+{
+    struct lent *lent = arg;
+    (void)out_value;
+    atomic_store(&lent->ctx, ctx);
+    until(atomic_load(&lent->given_back) == 2);
+    return 0;
+}
+
+static void wait_for_it(void *arg, size_t index)
+{
+    struct lent *lent = arg;
+    (void)index;
+    int code = flight_do(lent->set, atomic_load(&lent->ctx), "b", lent->waits_for, NULL);
+    SUPPORT_CHECK(code == 0);
+    atomic_fetch_add(&lent->given_back, 1);
+}
+
+static void join_the_lender(void *arg, size_t index)
+{
+    struct hop *joiner = arg;
+    (void)index;
+    int code = hop_start(joiner, NULL);
+    SUPPORT_CHECK(code == 0);
+}
+
+/* a waits twice for b, and c for a: two ways from a to b are no ring. */
+static void flight_reached_in_two_ways_is_no_ring(void **state)
+{
+    (void)state;
+    support_sweep_pause(true); /* flights are counted, those without memory, too */
+    cconc_flight *set = flight_make();
+    struct trip b = {.code = 0};
+    struct lent a = {.set = set, .waits_for = &b};
+    struct hop next = {.set = set, .key = "a"};
+    struct hop c = {.set = set, .key = "c", .next = &next};
+    cconc_flight_call *call;
+    assert_int_equal(cconc_flight_do_async(set, NULL, "a", 1, lend, &a, NULL, &call), 0);
+    until(atomic_load(&a.ctx));
+    struct support_threads *twice = support_threads_start(2, wait_for_it, &a);
+    until(flight_counts(set).callers == 3);
+    struct support_threads *joiner = support_threads_start(1, join_the_lender, &c);
+    until(flight_counts(set).callers == 5);
+    assert_int_equal(flight_counts(set).started, 3); /* c has joined a */
+    atomic_store(&b.gate, true);
+    assert_int_equal(support_threads_join(twice), 0);
+    assert_int_equal(support_threads_join(joiner), 0);
+    assert_int_equal(flight_wait(call, NULL), 0);
+    assert_int_equal(atomic_load(&b.started), 1);
+    flight_end(set);
+}
+
 static int forgets_itself(cconc_ctx *ctx, void *arg, void **out_value)
 {
     struct hop *hop = arg;
@@ -359,10 +443,12 @@ int main(int argc, char **argv)
         UNIT_TEST(flight_that_is_abandoned_never_hands_its_late_value_to_anybody),
         UNIT_TEST(flight_function_has_the_first_callers_values_and_not_its_end),
         UNIT_TEST(flight_context_that_is_kept_is_not_used_again),
+        UNIT_TEST(flight_context_that_has_a_child_is_not_used_again),
         UNIT_TEST(flight_forgotten_goes_on_and_later_callers_start_anew),
         UNIT_TEST(flight_forget_unshared_keeps_what_was_joined),
         UNIT_TEST(flight_of_its_own_key_is_EDEADLK_directly_or_round_a_ring),
         UNIT_TEST(flight_ring_closed_by_joining_is_EDEADLK_too),
+        UNIT_TEST(flight_reached_in_two_ways_is_no_ring),
         UNIT_TEST(flight_function_may_fly_its_own_key_once_it_has_forgotten_it),
     };
     support_start(argc, argv, NULL);
