@@ -184,6 +184,7 @@ int cconc__waiter_gave_up(const waiter *w, cconc_ctx *ctx)
 int cconc__waiter_sleep(cconc_ctx *ctx, int64_t until_ns)
 {
     int err = 0;
+    /* Again if the real clock ended the wait, and a virtual one that is behind is there since. */
     while (!err && plat_clock_now() < until_ns) {
         waiter w;
         cconc__waiter_arm(&w, ctx);

@@ -77,6 +77,47 @@ MODEL_SCENARIO(clock_virtual_meets_sleep, .low = true, .goals = "busy virtual", 
     go_real();
 }
 
+static void goes_virtual(void *arg)
+{
+    env *e = arg;
+    e->err[0] = cconc_clock_virtual();
+    if (e->err[0] == 0) {
+        model_settle();
+        advance(1000);
+    }
+}
+
+static void lets_time_pass(void *arg)
+{
+    (void)arg;
+    model_pass(1000);
+}
+
+/* A wait that the real clock has ended is over; the sleep is not, if the virtual one is behind:
+ *
+ *     main                              t1
+ *     parks: the clock is real
+ *                                       clock_virtual(): it stands at 0, and real time goes on
+ *     real time is 1000: leaves
+ *                                       nobody is blocked
+ *     the virtual clock is at 0
+ *
+ * Not in the store-history build: see clock_virtual_meets_readers. */
+MODEL_SCENARIO(clock_virtual_overtakes_sleep, .low = true, .goals = "busy virtual",
+               .only = MODEL_IN_PLAIN | MODEL_IN_RACE | MODEL_IN_ASAN, .bound = 2)
+{
+    env *e = model_zalloc(sizeof(*e));
+    e->seen_ns[0] = cconc_clock_now();
+    model_spawn(goes_virtual, e);
+    model_spawn(lets_time_pass, e);
+    sleeps_1000(e);
+    model_join_all();
+    MODEL_EQ(e->err[1], 0);
+    MODEL_CHECK(e->ended_ns >= e->seen_ns[0] + 1000);
+    model_cover(e->err[0] ? "busy" : "virtual");
+    go_real();
+}
+
 /* advance releases the wait, or it begins later and is released by the next one. */
 MODEL_SCENARIO(clock_advance_meets_sleep, .low = true, .goals = "slept later", .covers = "T4")
 {

@@ -157,8 +157,12 @@ bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
     if (f->held_count != 1 || f->held[0] != mu) {
         model_fail(MODEL_RULE, "%s waits and holds other locks, or not its own", f->name);
     }
-    if (deadline_ns != PLAT_NEVER && model.now_ns >= deadline_ns) {
-        return false;
+    if (deadline_ns != PLAT_NEVER) {
+        o = OP_HERE(OP_NOW, &model.now_ns, false);
+        step_point(&o);
+        if (model.now_ns >= deadline_ns) {
+            return false;
+        }
     }
     o = OP_HERE(OP_WAIT, cond, true);
     step_point(&o);
