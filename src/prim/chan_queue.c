@@ -227,19 +227,15 @@ wait_queued cconc__chan_ring_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wa
     return ready ? WAIT_AGAIN : WAIT_QUEUED;
 }
 
+/* This sets no flag, so it need not look at the ring: whoever was to look finds the next waiter. */
 void cconc__chan_ring_leave(cconc_chan *ch, chan_dir dir, wait_node *node)
 {
-    bool direct;
     lock_take(&ch->mu);
-    direct = queue_is_direct_locked(ch, dir);
     if (node->queued) {
         waitq_remove(&ch->side[dir].queue, node);
     }
     queue_update_locked(ch, dir);
     lock_leave(&ch->mu);
-    if (direct) { /* what was kept for us goes to the next */
-        queue_serve_all(ch, dir);
-    }
 }
 
 void cconc__chan_ring_arrive(cconc_chan *ch, chan_dir dir)

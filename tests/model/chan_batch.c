@@ -248,6 +248,37 @@ MODEL_SCENARIO(chan_aged_receiver_leaves, .covers = "H19 H20 S1",
     cconc_chan_free(ch);
 }
 
+/* The next one is young: it has what comes all the same, and from nobody else's help. */
+MODEL_SCENARIO(chan_aged_receiver_leaves_a_young_one, .covers = "H19 H20 S1", .bound = 2,
+               .goals = "cancelled received")
+{
+    cconc_chan *ch = actor_chan(2);
+    cconc_ctx *ctx = actor_cancellable();
+    actor *a = actor_spawn(actor_receives, ch, ctx, 0);
+    actor *b;
+    model_until_parked(1);
+    model_pass(CCONC_MS);
+    b = actor_spawn(actor_receives, ch, NULL, 0);
+    model_until_parked(2);
+    (void)actor_spawn(actor_cancels, ch, ctx, 0);
+    (void)actor_spawn(actor_tries_to_send, ch, NULL, 7);
+    actor_put(ch, 8);
+    model_settle();
+    MODEL_EQ(b->err, 0);
+    model_join_all();
+    if (a->err == 0) {
+        MODEL_EQ(a->value + b->value, 15);
+        model_cover("received");
+    } else {
+        MODEL_EQ(a->err, ECANCELED);
+        MODEL_CHECK(b->value == 7 || b->value == 8);
+        MODEL_EQ(cconc_chan_len(ch), 1);
+        model_cover("cancelled");
+    }
+    cconc_ctx_free(ctx);
+    cconc_chan_free(ch);
+}
+
 /* Serving one side frees what the other side waits for, and so on. */
 MODEL_SCENARIO(chan_aged_on_both_sides, .covers = "H11 H19")
 {
