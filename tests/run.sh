@@ -23,6 +23,7 @@
 #           clang-14 clang-19   unit, stress and examples with that compiler, checks on
 #           promela             the Spin models of tests/promela, right and wrong
 #           coverage            unit and conformance; they must run every line, branch and condition
+#           instructions        what the fast paths take, against tests/bench/instructions.tsv
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
 # each stress test runs, in milliseconds.
 set -uo pipefail
@@ -34,7 +35,7 @@ usage() {
 
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
-    clang-14 clang-19 promela coverage)
+    clang-14 clang-19 promela coverage instructions)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -245,6 +246,20 @@ run_promela() {
     add_row promela "${passed:-0}" "${failed:-1}" $((SECONDS - start)) ""
 }
 
+run_instructions() {
+    local start=$SECONDS status=0
+    can_have instructions valgrind command -v valgrind || return
+    echo
+    echo "== instructions"
+    tests/bench/instructions.sh >build/instructions.log 2>&1 || status=$?
+    cat build/instructions.log
+    case $status in
+    0) add_row instructions 1 0 $((SECONDS - start)) "" ;;
+    77) skip_layer instructions "$(tail -n 1 build/instructions.log)" ;;
+    *) add_row instructions 0 1 $((SECONDS - start)) "see build/instructions.log" ;;
+    esac
+}
+
 # What the gate of coverage counts, a line a build: its name, its suites, what it is set up with.
 # Not stress: what runs there by luck would be covered by luck.
 coverage_builds=(
@@ -360,6 +375,7 @@ run_layer() {
     helgrind) run_valgrind helgrind "python3 $PWD/tests/support/helgrind.py" ;;
     clang-*) run_clang "$1" ;;
     promela) run_promela ;;
+    instructions) run_instructions ;;
     *) run_plain "$1" ;;
     esac
 }
