@@ -19,6 +19,7 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source tests/bench/facts.sh
 peers_folder=$PWD/tests/bench/peers
 build=${BUILD:-$PWD/build/bench}
 mkdir -p "$build"
@@ -96,24 +97,6 @@ build_library() {
     ninja -C "$build/lib" tests/bench/cells tests/bench/latency tests/bench/idle tests/bench/growth
 }
 
-commit() {
-    git rev-parse --short=12 HEAD 2>/dev/null || echo unknown
-    git diff --quiet HEAD 2>/dev/null || echo "with changes"
-}
-
-write_facts() {
-    printf '# %s\t%s\n' \
-        date "$(date -u +%Y-%m-%dT%H:%MZ)" \
-        commit "$(commit | paste -sd ' ')" \
-        mode "$mode" \
-        rounds "${ROUNDS:-5}" \
-        scale "${SCALE:-1}" \
-        compiler "$(cc --version | head -n 1)" \
-        kernel "$(uname -sr)" \
-        cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
-        cores "$(nproc)"
-}
-
 hogs=()
 stop_hogs() {
     local hog
@@ -153,7 +136,7 @@ pin=()
 if [ -n "${PIN:-}" ]; then
     pin=(taskset -c 0)
 fi
-write_facts >"$out"
+write_facts "$mode" >"$out"
 start_hogs
 status=0
 for ((round = 0; round < ${ROUNDS:-5}; round++)); do

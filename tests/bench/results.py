@@ -10,14 +10,25 @@ import statistics
 
 OURS = "libcconc"
 
+PARTS = [  # of a report; a cell belongs to the first part whose expression its name starts with
+    ("channels", r"chan_"),
+    ("select", r"select_|send_or_ctx"),
+    ("tasks", r"spawn_|errgroup_|pool_|forkjoin_|parallel_for"),
+    ("contexts", r"ctx_|timer_|ticker_|wake_idle"),
+    ("limits", r"limiter_|sem_|sometimes_"),
+    ("objects", r"once_|singleflight_|objpool_|counter_"),
+]
+
 Median = collections.namedtuple("Median", "ns cpu_ns")
 
 
 class Results:
-    """facts: key -> value; cells: cell -> peer -> Median, in the order of the file."""
+    """facts: key -> value; cells: cell -> peer -> Median, in the order of the file; extra: cell ->
+    what libcconc told besides, in the last round."""
 
     def __init__(self, path):
         self.facts = {}
+        self.extra = {}
         rows = collections.defaultdict(lambda: collections.defaultdict(list))
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
@@ -28,6 +39,8 @@ class Results:
                 if len(fields) < 4:
                     raise ValueError(f"{path}:{number}: not cell, peer, ns, cpu_ns")
                 rows[fields[0]][fields[1]].append((float(fields[2]), float(fields[3])))
+                if fields[1] == OURS:
+                    self.extra[fields[0]] = fields[4:]
         self.cells = {cell: {peer: median(values) for peer, values in peers.items()}
                       for cell, peers in rows.items()}
 
