@@ -201,29 +201,30 @@ class Coverage:
 
 
 def objects_of(build):
-    """The library, as it is and as the tester has it, and the programs that include its headers."""
-    yield os.path.join(build, "src", "libcconc.so")
-    yield os.path.join(build, "tests", "model", "libmodel_cconc.so")
-    for path in sorted(glob.glob(os.path.join(build, "tests", "*"))):
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            yield path
+    """The library with the programs that include its headers, and apart from them the library as
+    the tester has it: of a function that two objects have, llvm-cov looks only at the first one's
+    code, and for a profile of just that code. The tester's has the CHECKs."""
+    paths = sorted(glob.glob(os.path.join(build, "tests", "*")))
+    programs = [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
+    yield [os.path.join(build, "src", "libcconc.so"), *programs]
+    yield [os.path.join(build, "tests", "model", "libmodel_cconc.so")]
 
 
-def export_of(build):
+def exports_of(build):
     """What llvm-cov makes of the profiles of a build."""
     merged = os.path.join(build, "merged.profdata")
     profiles = glob.glob(os.path.join(build, "profiles", "*.profraw"))
     if not profiles:
         sys.exit(f"gate.py: there are no profiles in {build}/profiles")
     subprocess.run(["llvm-profdata-19", "merge", "--sparse", "-o", merged, *profiles], check=True)
-    first, *others = objects_of(build)
-    command = ["llvm-cov-19", "export", f"-instr-profile={merged}", first]
-    for path in others:
-        command += ["--object", path]
-    # It warns of functions that one program has and another has not.
-    result = subprocess.run(command + [SOURCES], check=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL)
-    return json.loads(result.stdout)["data"][0]
+    for first, *others in objects_of(build):
+        command = ["llvm-cov-19", "export", f"-instr-profile={merged}", first]
+        for path in others:
+            command += ["--object", path]
+        # It warns of functions that one program has and another has not.
+        result = subprocess.run(command + [SOURCES], check=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL)
+        yield json.loads(result.stdout)["data"][0]
 
 
 def print_table(counts):
@@ -279,7 +280,8 @@ def main():
         sys.exit(__doc__)
     coverage = Coverage()
     for build in sys.argv[1:]:
-        coverage.add_export(export_of(build))
+        for export in exports_of(build):
+            coverage.add_export(export)
     for folder, _, names in os.walk(SOURCES): # opt-outs count in code that is not compiled here too
         for name in names:
             if name.endswith((".c", ".h")):
