@@ -250,7 +250,7 @@ int cconc__executor_submit(exec_task *task)
     return 0;
 }
 
-bool cconc__executor_block_begin_slow(self *me)
+void cconc__executor_block_begin(self *me)
 {
     exec_move move;
     (void)atom_sub_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
@@ -262,7 +262,6 @@ bool cconc__executor_block_begin_slow(self *me)
     if (me->is_due) {
         cconc__clock_settle();
     }
-    return true;
 }
 
 void cconc__executor_block_end(self *me)

@@ -30,15 +30,9 @@ int cconc__executor_submit(exec_task *task);
  * more. */
 void cconc__executor_let_go(void);
 
-/* The calling thread is about to sleep; it does not count as running until block_end. Returns
- * false, and wants no block_end, if it is not an executor thread. */
-bool cconc__executor_block_begin_slow(self *me);
+/* The calling executor thread is about to sleep; it does not count as running until block_end. */
+void cconc__executor_block_begin(self *me);
 void cconc__executor_block_end(self *me);
-
-static inline bool cconc__executor_block_begin(self *me)
-{
-    return me->executor && cconc__executor_block_begin_slow(me);
-}
 
 /* Settings and figures, as process.h tells them. */
 int  cconc__executor_set(const cconc_executor_opts *opts);

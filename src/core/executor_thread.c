@@ -141,9 +141,8 @@ void cconc__executor_let_go(void)
 {
     static exec_task gone = {NULL, exec_do_nothing, exec_do_nothing};
     exec_thread *t = self_get()->executor;
-    if (t) {
-        t->current = &gone;
-    }
+    CHECK(t != NULL);
+    t->current = &gone;
 }
 
 /* Run tasks until there are none for us. */
@@ -203,10 +202,9 @@ static bool exec_torn(void *arg)
     self *me = self_get();
     me->executor = NULL;
     me->task = NULL;
-    if (task) {
-        (void)atom_sub_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
-        task->torn(task);
-    }
+    CHECK(task != NULL); /* nothing else lets itself be cancelled, or calls users' functions */
+    (void)atom_sub_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
+    task->torn(task);
     lock_take(&ex->mu);
     ex->running--;
     ex->ended++;
@@ -244,11 +242,9 @@ bool cconc__executor_thread_start(void)
     if (!started) {
         ex->starting--;
         ex->threads--;
+        kick = cconc__executor_watch_locked(); /* tries again, if something is queued still */
     }
     alone = !started && ex->threads == 0;
-    if (!started && ex->queued > 0) {
-        kick = cconc__executor_watch_locked();
-    }
     lock_leave(&ex->mu);
     if (kick) {
         cconc__timer_kick();

@@ -12,6 +12,7 @@
  *                sees it finds all of that done. The descriptor is raised between its two stores,
  *                by whoever reads the first one too.
  *             I3 A child keeps its parent's memory; the parent does not keep the child's.
+ *             I4 A live node has only live children: one that ends alone leaves the list.
  * Locks       tree->mu, rank CTX: every (m) field of every node of the tree. Timers are disarmed,
  *             and descriptors raised (0004), under it; waits are woken and functions called after
  *             it.
@@ -224,9 +225,7 @@ static void node_end_watchers_locked(cconc_ctx *ctx, node_ending *ending)
         if (!node->w) {
             node_hook *hook = LIST_OF(node, node_hook, node);
             hook->ended_locked(hook);
-            if (hook->ended) {
-                batch_add(&ending->hooks, node);
-            }
+            batch_add(&ending->hooks, node);
         } else if (waiter_claim(node->w, CLAIM_CANCEL, node->index)) {
             batch_add(&ending->wakes, node);
         }
@@ -261,11 +260,11 @@ static void node_end_one_locked(cconc_ctx *ctx, const node_verdict *verdict, nod
     atom_store_rel(&ctx->head.state, (uint32_t)verdict->err); /* [node.1] rel: all of the above */
 }
 
-/* The node after ctx in the walk below top; into ctx's children only if descend. */
-static cconc_ctx *node_next_locked(cconc_ctx *top, cconc_ctx *ctx, bool descend)
+/* The node after ctx in the walk below top. */
+static cconc_ctx *node_next_locked(cconc_ctx *top, cconc_ctx *ctx)
 {
     cconc__lock_assert_held(&top->tree->mu);
-    if (descend && !list_is_empty(&ctx->children)) {
+    if (!list_is_empty(&ctx->children)) {
         return LIST_OF(ctx->children.next, cconc_ctx, sibling);
     }
     while (ctx != top) {
@@ -298,11 +297,9 @@ void cconc__node_end_begin(cconc_ctx *ctx, int err, int code, node_cause *cause,
     lock_take(&ctx->tree->mu);
     if (!node_has_ended_locked(ctx)) {
         while (at) {
-            bool live = !node_has_ended_locked(at);
-            if (live) {
-                node_end_one_locked(at, &verdict, out_ending);
-            }
-            at = node_next_locked(ctx, at, live);
+            CHECK(!node_has_ended_locked(at)); /* I4 */
+            node_end_one_locked(at, &verdict, out_ending);
+            at = node_next_locked(ctx, at);
         }
         list_remove(&ctx->sibling);
     }

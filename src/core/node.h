@@ -104,7 +104,7 @@ typedef struct node_value {
 typedef struct node_hook {
     wait_node node;                           /* w is NULL: that is how it is told from a wait */
     void (*ended_locked)(struct node_hook *hook); /* (i) under the tree's lock, before err shows */
-    void (*ended)(struct node_hook *hook);        /* (i) after it; NULL = nothing to do */
+    void (*ended)(struct node_hook *hook);        /* (i) after it */
 } node_hook;
 
 /* What can be polled for the end of a context. */

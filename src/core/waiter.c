@@ -106,33 +106,26 @@ void cconc__waiter_take_post(waiter *w)
     }
 }
 
-static void waiter_learn(waiter *w)
-{
-    parker *p = &w->owner->parker;
-    if (p->posted_ns != 0) {
-        cconc__spin_learn(plat_clock_real() - p->posted_ns);
-        p->posted_ns = 0;
-    }
-}
-
 /* Sleep until posted, or until the deadline claim is ours. */
 static void waiter_sleep(waiter *w)
 {
-    bool counted;
+    bool counts = w->owner->executor != NULL;
     if (!waiter_say_parked(w)) {
         return;
     }
     if (w->owner->is_due) { /* before the clock is told to go on */
         cconc__parker_aim(&w->owner->parker, w->deadline_ns);
     }
-    counted = cconc__executor_block_begin(w->owner);
+    if (counts) {
+        cconc__executor_block_begin(w->owner);
+    }
     if (cconc__parker_park(&w->owner->parker, w->deadline_ns)) {
-        waiter_learn(w);
+        cconc__spin_learn(plat_clock_real() - w->owner->parker.posted_ns);
     } else if (!waiter_claim(w, CLAIM_TIMEOUT, 0)) {
         waiter_sleep_on(w);
     }
     w->is_due = parker_take_due(&w->owner->parker);
-    if (counted) {
+    if (counts) {
         cconc__executor_block_end(w->owner);
     }
 }

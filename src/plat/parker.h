@@ -18,7 +18,7 @@
 typedef struct parker {
     atom_u32   state;      /* (a) EMPTY, PARKED or WOKEN [park.1] */
     atom_u32   wakers;     /* (a) threads inside unpark [park.2] */
-    int64_t    posted_ns;  /* (e park.1) when a waker saw the owner asleep; 0 = it did not */
+    int64_t    posted_ns;  /* (e park.1) when the waker of a waiter saw it asleep */
     plat_mutex mu;         /* a leaf: nothing is called under it but the condition variable, and
                             * the clock is read */
     int64_t    until_ns;   /* (m) of a park by the clock: when it ends; PLAT_NEVER = not by it */
