@@ -166,9 +166,13 @@ static atomic_int forked_status;
 static int fork_and_return(cconc_ctx *ctx, void *arg)
 {
     int status;
+    sigset_t alarms;
     pid_t pid = fork();
     (void)ctx;
     if (pid == 0) {
+        (void)sigemptyset(&alarms);
+        (void)sigaddset(&alarms, SIGALRM);
+        (void)pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
         (void)alarm(20);
         return arg ? cconc_fork_child() : 0; /* both go on from here */
     }
@@ -192,23 +196,53 @@ static int child_task_returns(void)
     return 42;
 }
 
-static void process_fork_task_that_returns_in_the_child_is_misuse(void **state)
+static void fork_and_return_on_time(void *arg)
+{
+    (void)fork_and_return(NULL, arg);
+}
+
+/* The same on the timer service's own thread, where no other can be had. */
+static int child_timer_returns(void)
+{
+    cconc_timer *timer = NULL;
+    atomic_store(&forked_status, -1);
+    OK(cconc_timer_new_func(CCONC_NEVER, fork_and_return_on_time, &timer, &timer));
+    support_fail_thread(1, true);
+    (void)cconc_timer_reset(timer, 0);
+    until(atomic_load(&forked_status) != -1);
+    SUPPORT_CHECK(support_fail_end() > 0);
+    SUPPORT_CHECK(WIFSIGNALED(atomic_load(&forked_status)));
+    SUPPORT_CHECK(WTERMSIG(atomic_load(&forked_status)) == SIGABRT);
+    cconc_timer_free(timer);
+    return 43;
+}
+
+/* Run a part in which so many functions return that should not. */
+static void assert_told(const char *part, int code, size_t times)
 {
     static const char *const line =
         "cconc: function that a library thread called returned in a forked child\n";
     char told[400];
-    int status = support_run_child("task_returns", told, sizeof(told));
-    (void)state;
+    int status = support_run_child(part, told, sizeof(told));
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 42);
-    assert_int_equal(strlen(told), 2 * strlen(line));
-    assert_memory_equal(told, line, strlen(line));
-    assert_string_equal(told + strlen(line), line);
+    assert_int_equal(WEXITSTATUS(status), code);
+    assert_int_equal(strlen(told), times * strlen(line));
+    for (size_t i = 0; i < times; i++) {
+        assert_memory_equal(told + i * strlen(line), line, strlen(line));
+    }
+}
+
+static void process_fork_task_that_returns_in_the_child_is_misuse(void **state)
+{
+    (void)state;
+    assert_told("task_returns", 42, 2);
+    assert_told("timer_returns", 43, 1);
 }
 
 int main(int argc, char **argv)
 {
     static const struct support_child children[] = {{"task_returns", child_task_returns},
+                                                    {"timer_returns", child_timer_returns},
                                                     {NULL, NULL}};
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(process_fork_child_gets_a_code_from_every_wait_that_would_block),

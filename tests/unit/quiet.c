@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 static lock work_mu = LOCK_INIT(RANK_TIMER);
 static bool work; /* under work_mu */
@@ -92,6 +93,28 @@ static void quiet_tell_wakes_every_wait(void **state)
             assert_int_equal(waits[i].err, 0);
         }
     }
+}
+
+static int tell_in_a_child(void *arg)
+{
+    const struct quiet_wait *wait = arg;
+    cconc__quiet_tell();
+    return parker_is_parked(&wait->me->parker) ? 11 : 12;
+}
+
+static void quiet_tell_of_a_forked_child_leaves_alone_who_waits_in_the_parent(void **state)
+{
+    struct quiet_wait wait = {.err = -1};
+    (void)state;
+    work_set(true);
+    struct support_threads *threads = waits_start(&wait, 1);
+    int status = support_run_forked(tell_in_a_child, &wait);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 11);
+    work_set(false);
+    cconc__quiet_tell();
+    support_threads_join(threads);
+    assert_int_equal(wait.err, 0);
 }
 
 static int looks_so_far(void)
@@ -179,6 +202,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(quiet_wait_returns_at_once_where_nothing_is_to_do),
         UNIT_TEST(quiet_tell_wakes_every_wait),
+        UNIT_TEST(quiet_tell_of_a_forked_child_leaves_alone_who_waits_in_the_parent),
         UNIT_TEST(quiet_wait_goes_on_where_there_is_work_again),
         UNIT_TEST(quiet_wait_misses_no_end_of_work),
         UNIT_TEST(quiet_wait_ends_with_its_context_and_leaves_the_queue),

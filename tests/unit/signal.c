@@ -6,7 +6,7 @@
  * Method    The test raises signals at itself; what ends the process runs in one of its own.
  * Catches   I6 I16 I21, X1; invariants I1 I2 I3 of plat/signal.c.
  */
-#include "unit.h"
+#include "step_help.h"
 
 #include "plat/signal.h"
 
@@ -223,6 +223,48 @@ static void signal_that_is_the_second_for_somebody_ends_the_process(void **state
     assert_int_equal(WEXITSTATUS(status), 128 + SIGHUP);
 }
 
+/* ---- handlers in the middle ----------------------------------------------------------------- */
+
+static signal_exit going;
+
+static void hook_and_add(void *arg)
+{
+    (void)arg;
+    going = exit_for(SIGUSR1);
+    SUPPORT_CHECK(cconc__signal_hook(SIGUSR1) == 0);
+    cconc__signal_exit_add(&going);
+}
+
+/* As the system calls it, but so that it can be stopped. */
+static void call_handler(void *arg)
+{
+    struct sigaction found;
+    (void)arg;
+    SUPPORT_CHECK(sigaction(SIGUSR1, NULL, &found) == 0);
+    found.sa_handler(SIGUSR1);
+}
+
+/* From then on it is somebody else's memory: a handler that still counts there ends the process. */
+static void remove_and_reuse(void *arg)
+{
+    (void)arg;
+    cconc__signal_exit_remove(&going);
+    atom_init(&going.arrivals, 1);
+}
+
+static void arrival_was_noted(void *arg)
+{
+    (void)arg;
+    SUPPORT_CHECK(cconc__signal_take(SIGUSR1));
+    cconc__signal_unhook(SIGUSR1);
+}
+
+static void signal_exit_that_is_removed_is_left_by_handlers_at_every_place(void **state)
+{
+    (void)state;
+    step(hook_and_add, call_handler, remove_and_reuse, arrival_was_noted, NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -234,8 +276,10 @@ int main(int argc, char **argv)
         UNIT_TEST(signal_may_hook_tells_what_cannot_be),
         UNIT_TEST(signal_names_are_words),
         UNIT_TEST(signal_that_is_the_second_for_somebody_ends_the_process),
+        UNIT_TEST(signal_exit_that_is_removed_is_left_by_handlers_at_every_place),
     };
     static const struct support_child children[] = {{"exits", child_exits}, {NULL, NULL}};
+    support_step_start();
     support_start(argc, argv, children);
     return UNIT_RUN(tests);
 }

@@ -12,6 +12,7 @@
 #include "core/sigwatch.h"
 #include "core/waitq.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -105,9 +106,10 @@ static void sigwatch_stops_only_when_nothing_is_watched_and_starts_again(void **
     }
 }
 
-/* A hook that asks which thread it is called on. */
+/* A hook that asks which thread it is called on, and what that may do. */
 struct asker {
     node_hook  hook; /* first: both calls get it back */
+    int        shutdown;
     atomic_int is_me;
 };
 
@@ -118,7 +120,9 @@ static void asker_ended_locked(node_hook *hook)
 
 static void asker_ended(node_hook *hook)
 {
-    atomic_store(&((struct asker *)(void *)hook)->is_me, cconc__sigwatch_is_me() ? 1 : 0);
+    struct asker *asker = (struct asker *)(void *)hook;
+    asker->shutdown = cconc_shutdown(NULL);
+    atomic_store(&asker->is_me, cconc__sigwatch_is_me() ? 1 : 0);
 }
 
 static void sigwatch_knows_its_own_thread(void **state)
@@ -133,6 +137,7 @@ static void sigwatch_knows_its_own_thread(void **state)
     assert_int_equal(kill(getpid(), SIGUSR1), 0);
     until(atomic_load(&asker.is_me) >= 0);
     assert_int_equal(atomic_load(&asker.is_me), 1);
+    assert_int_equal(asker.shutdown, EDEADLK);
     assert_false(cconc__node_unwatch(ctx, &asker.hook.node));
     cconc_ctx_free(ctx);
 }

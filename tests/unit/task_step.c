@@ -15,7 +15,6 @@ struct scene {
     cconc_group *group;
     cconc_ctx *ctx;
     cconc_future *future;
-    cconc_waitgroup wg;
     cconc_once once;
     cconc_flight *set;
     cconc_flight_call *call;
@@ -36,93 +35,12 @@ static int count_it(cconc_ctx *ctx, void *arg)
     return 0;
 }
 
-static void count_ran(void *arg)
-{
-    atomic_fetch_add(&((struct scene *)arg)->ran, 1);
-}
-
 static void forget(struct scene *s)
 {
     atomic_store(&s->ran, 0);
     s->accepted = 0;
     s->err = -1;
     s->beside_err = -1;
-}
-
-/* ---- the executor --------------------------------------------------------------------------- */
-
-static void no_thread_can_be_made(void *arg)
-{
-    struct scene *s = arg;
-    forget(s);
-    cconc_waitgroup_init(&s->wg);
-    SUPPORT_CHECK(cconc_shutdown(NULL) == 0);
-    support_fail_thread(1, true);
-}
-
-static void go(void *arg)
-{
-    struct scene *s = arg;
-    s->err = cconc_waitgroup_go(&s->wg, count_ran, s);
-}
-
-static void go_beside(void *arg)
-{
-    struct scene *s = arg;
-    s->beside_err = cconc_waitgroup_go(&s->wg, count_ran, s);
-}
-
-static void neither_ran(void *arg)
-{
-    struct scene *s = arg;
-    (void)support_fail_end();
-    SUPPORT_CHECK(s->err == ENOMEM && s->beside_err == ENOMEM);
-    SUPPORT_CHECK(cconc_waitgroup_count(&s->wg) == 0 && atomic_load(&s->ran) == 0);
-    cconc_waitgroup_destroy(&s->wg);
-}
-
-static void threads_can_be_made(void *arg)
-{
-    no_thread_can_be_made(arg);
-    (void)support_fail_end();
-}
-
-static void both_ran(void *arg)
-{
-    struct scene *s = arg;
-    SUPPORT_CHECK(s->err == 0 && s->beside_err == 0);
-    SUPPORT_CHECK(cconc_waitgroup_wait(&s->wg, NULL) == 0 && atomic_load(&s->ran) == 2);
-    cconc_waitgroup_destroy(&s->wg);
-}
-
-static void task_that_no_thread_takes_is_taken_back_at_every_place(void **state)
-{
-    (void)state;
-    struct scene s = {.err = 0};
-    step(no_thread_can_be_made, go, go_beside, neither_ran, &s);
-    step(threads_can_be_made, go, go_beside, both_ran, &s);
-}
-
-static void shut_down_beside(void *arg)
-{
-    struct scene *s = arg;
-    s->beside_err = cconc_shutdown(NULL);
-}
-
-static void ran_and_shut_down(void *arg)
-{
-    struct scene *s = arg;
-    s->accepted++;
-    SUPPORT_CHECK(s->err == 0 && s->beside_err == 0);
-    SUPPORT_CHECK(cconc_waitgroup_wait(&s->wg, NULL) == 0 && atomic_load(&s->ran) == 1);
-    cconc_waitgroup_destroy(&s->wg);
-}
-
-static void task_that_meets_a_shutdown_runs_at_every_place(void **state)
-{
-    (void)state;
-    struct scene s = {.err = 0};
-    step(threads_can_be_made, go, shut_down_beside, ran_and_shut_down, &s);
 }
 
 /* ---- groups --------------------------------------------------------------------------------- */
@@ -437,8 +355,6 @@ static void task_of_a_flight_meets_callers_at_every_place(void **state)
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
-        UNIT_TEST(task_that_no_thread_takes_is_taken_back_at_every_place),
-        UNIT_TEST(task_that_meets_a_shutdown_runs_at_every_place),
         UNIT_TEST(task_of_a_full_group_meets_room_at_every_place),
         UNIT_TEST(task_whose_end_meets_a_wait_at_every_place),
         UNIT_TEST(task_for_a_full_pool_meets_room_at_every_place),

@@ -299,6 +299,39 @@ static void timer_without_an_executor_thread_runs_on_the_services_own(void **sta
     }
 }
 
+struct refusals {
+    atomic_bool is_over;
+    int         advance;
+    int         real;
+    int         shutdown;
+};
+
+static void call_what_waits_for_itself(void *arg)
+{
+    struct refusals *told = arg;
+    told->advance = cconc_clock_advance(CCONC_MS);
+    told->real = cconc_clock_real();
+    told->shutdown = cconc_shutdown(NULL);
+    atomic_store(&told->is_over, true);
+}
+
+static void timer_function_on_the_services_own_thread_cannot_wait_for_the_service(void **state)
+{
+    struct refusals told = {.advance = -1};
+    cconc_timer *timer = timer_make_func(CCONC_NEVER, call_what_waits_for_itself, &told);
+    (void)state;
+    go_virtual();
+    support_fail_thread(1, true);
+    cconc_timer_reset(timer, 0);
+    until(atomic_load(&told.is_over));
+    assert_true(support_fail_end() > 0);
+    assert_int_equal(told.advance, EDEADLK);
+    assert_int_equal(told.real, EBUSY);
+    assert_int_equal(told.shutdown, EDEADLK);
+    cconc_timer_free(timer);
+    go_real();
+}
+
 static void timer_function_needs_no_memory_to_be_stopped_reset_and_freed(void **state)
 {
     atomic_int runs = 0;
@@ -385,6 +418,7 @@ int main(int argc, char **argv)
         UNIT_TEST(timer_function_may_reset_its_own_timer_and_lets_others_in),
         UNIT_TEST(timer_function_that_ends_its_thread_counts_as_returned),
         UNIT_TEST(timer_without_an_executor_thread_runs_on_the_services_own),
+        UNIT_TEST(timer_function_on_the_services_own_thread_cannot_wait_for_the_service),
         UNIT_TEST(timer_function_needs_no_memory_to_be_stopped_reset_and_freed),
         UNIT_TEST(timer_function_survives_every_failed_allocation_and_thread),
         UNIT_TEST(timers_by_the_thousand_all_run_with_no_thread_each),

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "plat/parker.h"
+
 enum { LOW, HIGH, ENDS };
 
 /* Two channels around the object in question, so that one of them has the lower address and is
@@ -294,6 +296,62 @@ static void wait_select_meets_a_timer_at_every_place(void **state)
     step(make_timer, select_all, fire_behind_the_ends, one_case_fired_or_due, &s);
 }
 
+static void make_timer_alone(void *arg)
+{
+    struct scene *s = arg;
+    make(s);
+    s->cases[0] = cconc_select_timer(s->timer, &due_ns);
+    s->count = 1;
+}
+
+static void fire(void *arg)
+{
+    struct scene *s = arg;
+    (void)cconc_timer_reset(s->timer, 0);
+}
+
+static void timer_fired(void *arg)
+{
+    struct scene *s = arg;
+    SUPPORT_CHECK(s->err == 0 && s->fired == 0);
+    SUPPORT_CHECK(cconc_timer_try_wait(s->timer, NULL) == EAGAIN);
+    clean_up(s);
+}
+
+/* A timer that is due, and a channel. */
+static void make_due(void *arg)
+{
+    struct scene *s = arg;
+    make_timer_alone(s);
+    s->cases[1] = cconc_select_recv(s->ends[LOW], &s->got[LOW]);
+    s->count = 2;
+    fire(s);
+}
+
+static void take_and_send(void *arg)
+{
+    struct scene *s = arg;
+    s->beside_err = cconc_timer_try_wait(s->timer, NULL);
+    send_one(s, s->ends[LOW]);
+}
+
+static void each_got_something(void *arg)
+{
+    struct scene *s = arg;
+    SUPPORT_CHECK(s->err == 0);
+    SUPPORT_CHECK(s->fired == 0 ? s->beside_err == EAGAIN && s->got[LOW] == 0
+                                : s->beside_err == 0 && s->got[LOW] == 1);
+    clean_up(s);
+}
+
+static void wait_select_takes_what_a_timer_has_once_at_every_place(void **state)
+{
+    (void)state;
+    struct scene s = {.cap = 1};
+    step(make_timer_alone, select_all, fire, timer_fired, &s);
+    step(make_due, select_all, take_and_send, each_got_something, &s);
+}
+
 static void wait_timer(void *arg)
 {
     struct scene *s = arg;
@@ -336,6 +394,48 @@ static void wait_timer_meets_a_stop_at_every_place(void **state)
     step(make, wait_timer, reset_and_stop, stopped_or_fired, &s);
 }
 
+/* ---- parkers -------------------------------------------------------------------------------- */
+
+struct sleeper {
+    parker parker;
+    bool   woken;
+    bool   slept; /* so says who woke it */
+};
+
+static void make_parker(void *arg)
+{
+    struct sleeper *s = arg;
+    SUPPORT_CHECK(cconc__parker_init(&s->parker) == 0);
+}
+
+static void park_too_late(void *arg)
+{
+    struct sleeper *s = arg;
+    s->woken = cconc__parker_park(&s->parker, 1);
+}
+
+static void wake(void *arg)
+{
+    struct sleeper *s = arg;
+    s->slept = cconc__parker_unpark(&s->parker);
+}
+
+static void wake_was_taken_or_is_left(void *arg)
+{
+    struct sleeper *s = arg;
+    SUPPORT_CHECK(!s->slept || s->woken);
+    SUPPORT_CHECK(parker_poll(&s->parker) == !s->woken);
+    SUPPORT_CHECK(!parker_poll(&s->parker) && !parker_is_in_use(&s->parker));
+    cconc__parker_destroy(&s->parker);
+}
+
+static void wait_of_a_parker_that_is_over_meets_a_wake_at_every_place(void **state)
+{
+    (void)state;
+    struct sleeper s = {.woken = false};
+    step(make_parker, park_too_late, wake, wake_was_taken_or_is_left, &s);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -345,7 +445,9 @@ int main(int argc, char **argv)
         UNIT_TEST(wait_receive_meets_a_close_and_a_cancel_at_every_place),
         UNIT_TEST(wait_select_meets_the_end_of_a_context_at_every_place),
         UNIT_TEST(wait_select_meets_a_timer_at_every_place),
+        UNIT_TEST(wait_select_takes_what_a_timer_has_once_at_every_place),
         UNIT_TEST(wait_timer_meets_a_stop_at_every_place),
+        UNIT_TEST(wait_of_a_parker_that_is_over_meets_a_wake_at_every_place),
     };
     support_step_start();
     support_start(argc, argv, NULL);
