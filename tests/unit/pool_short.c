@@ -4,7 +4,7 @@
  * Risk      A pool whose worker was lost, or could not be had, accepts what nobody runs, forgets
  *           how many it should have, or never has a worker again.
  * Method    A task ends its thread, or the pool grows, while no thread is to be had; then one is.
- * Catches   W2 W15; rules pool-2 pool-11 pool-13.
+ * Catches   W2 W15; rules pool-2 pool-11 pool-12 pool-13.
  */
 #include "pool_help.h"
 
@@ -105,6 +105,37 @@ static void pool_that_lost_its_worker_and_cannot_grow_does_so_at_the_next_submit
     cconc_pool_free(pool);
 }
 
+static int end_thread_at_gate(cconc_ctx *ctx, void *arg)
+{
+    (void)gate_task(ctx, arg);
+    return end_thread(ctx, NULL);
+}
+
+/* Tasks are left, and no thread is to be had for them; the next shutdown tries again. */
+static void pool_shutdown_without_a_thread_for_what_is_queued_is_called_again(void **state)
+{
+    cconc_pool *pool = pool_make(1, 2, CCONC_POOL_BLOCK);
+    struct gate gate;
+    atomic_int ran = 0;
+    (void)state;
+    support_sweep_pause(true); /* threads are refused on purpose */
+    gate_init(&gate, 0);
+    assert_int_equal(cconc_pool_submit(pool, NULL, end_thread_at_gate, &gate), 0);
+    until(atomic_load(&gate.inside) == 1);
+    assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
+    assert_int_equal(cconc_pool_submit(pool, NULL, count_run, &ran), 0);
+    support_fail_thread(1, true);
+    gate_open(&gate);
+    assert_int_equal(cconc_pool_shutdown(pool, NULL, CCONC_POOL_DRAIN), ENOMEM);
+    assert_int_equal(threads_of(pool), 0);
+    assert_int_equal(pool_counts(pool).queued, 2);
+    assert_true(support_fail_end() > 0);
+    assert_int_equal(cconc_pool_shutdown(pool, NULL, CCONC_POOL_DRAIN), 0);
+    assert_int_equal(atomic_load(&ran), 2);
+    cconc_pool_free(pool);
+    gate_free(&gate);
+}
+
 static atomic_bool refuses;
 
 static bool is_refusing(void)
@@ -149,6 +180,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_without_bound_that_lost_a_worker_accepts_all_with_the_other),
         UNIT_TEST(pool_without_bound_that_lost_its_worker_gets_one_for_a_record),
         UNIT_TEST(pool_that_lost_its_worker_and_cannot_grow_does_so_at_the_next_submit),
+        UNIT_TEST(pool_shutdown_without_a_thread_for_what_is_queued_is_called_again),
         UNIT_TEST(pool_keeps_its_size_though_an_earlier_resize_fails_later),
     };
     support_start(argc, argv, NULL);
