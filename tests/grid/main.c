@@ -5,7 +5,8 @@
  *           no header says, write outputs of a call that failed, or spoil the object.
  * Method    Every function is called with all combinations of the values of its parameters, or, of
  *           more than 2000, with all pairs and the usual values else. Each call has fresh objects,
- *           which must work afterwards; after each function the library must hold no memory.
+ *           which must work afterwards; after each function the library must hold no memory. A call
+ *           that allocates nothing by its page of the manual must not, in its own thread.
  *           GRID_ONLY in the environment names the only function to go through.
  * Catches   base.h, Pointers; all-1, all-2, all-15; a code without its line in a contract, a
  *           message without its row in docs/misuse.md.
@@ -230,12 +231,12 @@ static void call_once(void)
     }
     calls++;
     call_make();
-    allocated = support_alloc_count();
+    allocated = support_own_alloc_count();
     if (setjmp(*support_misuse_arm()) == 0) {
         errno = OWN_ERRNO;
         call.function->run(&call);
         call.has_returned = true;
-        if (call.function->never_allocates && support_alloc_count() != allocated) {
+        if (call.function->never_allocates && support_own_alloc_count() != allocated) {
             fault("allocated, and its page of the manual says that it does not", "");
         }
         judge_code();

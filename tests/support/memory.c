@@ -35,6 +35,7 @@ union block {
 static atomic_size_t live_blocks;
 static atomic_size_t live_bytes;
 static atomic_uint_fast64_t alloc_count;
+static _Thread_local uint64_t own_alloc_count;
 static struct support_fault alloc_fault;
 static size_t blocks_at_setup;
 static atomic_bool keeps_released;
@@ -73,6 +74,7 @@ static void *support_alloc(size_t size, void *user)
     (void)user;
     cconc__lock_assert_none(); /* env-1: it may call the library */
     atomic_fetch_add(&alloc_count, 1);
+    own_alloc_count++;
     if (support_fault_now(&alloc_fault) || support_sweep_fails_memory() ||
         size > BLOCK_MOST_BYTES) {
         return NULL;
@@ -140,6 +142,11 @@ size_t support_live_bytes(void)
 uint64_t support_alloc_count(void)
 {
     return atomic_load(&alloc_count);
+}
+
+uint64_t support_own_alloc_count(void)
+{
+    return own_alloc_count;
 }
 
 void support_fail_alloc(uint64_t n, bool sticky)

@@ -47,10 +47,12 @@ int support_run_forked(int (*fn)(void *arg), void *arg);
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* Blocks and bytes that the library holds now, and allocations that it tried so far. */
+/* Blocks and bytes that the library holds now, and allocations that it tried so far, in all threads
+ * and in the calling one. */
 size_t support_live_blocks(void);
 size_t support_live_bytes(void);
 uint64_t support_alloc_count(void);
+uint64_t support_own_alloc_count(void);
 
 /* Keep what the library releases readable, and as it was, until told to let go of it: for calls on
  * an object that has been freed. */
