@@ -24,6 +24,8 @@
 #           promela             the Spin models of tests/promela, right and wrong
 #           coverage            unit and conformance; they must run every line, branch and condition
 #           instructions        what the fast paths take, against tests/bench/instructions.tsv
+#           packaging           install again, with CMake, abidiff and make; builds as packagers do
+#                               them, musl, the tarball; the headers by every compiler there is
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
 # each stress test runs, in milliseconds.
 set -uo pipefail
@@ -35,7 +37,7 @@ usage() {
 
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
-    clang-14 clang-19 promela coverage instructions)
+    clang-14 clang-19 promela coverage instructions packaging)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -297,6 +299,21 @@ run_coverage() {
     tail -n 8 build/coverage.txt
 }
 
+# What cannot be had is left out by the tests that need it.
+run_packaging() {
+    local package
+    for package in abigail-tools clang-14 clang-16 clang-19 cmake g++-11 g++-12 lld-14 lld-19 make \
+        musl-tools; do
+        missing_packages=()
+        need "$package" dpkg -s "$package"
+        (install_missing_packages "build/packaging.$package.log") 2>/dev/null
+    done
+    missing_packages=()
+    setup_arguments=()
+    test_arguments=(--timeout-multiplier 4)
+    run_tests packaging build "install packaging"
+}
+
 # explore PROGRAM ARGUMENT...: adds the row of one build of the tester.
 explore() {
     local program=$1 start=$SECONDS last passed failed note
@@ -376,6 +393,7 @@ run_layer() {
     clang-*) run_clang "$1" ;;
     promela) run_promela ;;
     instructions) run_instructions ;;
+    packaging) run_packaging ;;
     *) run_plain "$1" ;;
     esac
 }

@@ -24,9 +24,11 @@
 #ifdef __cplusplus
 #define CCONC_BEGIN_DECLS extern "C" {
 #define CCONC_END_DECLS }
+#define CCONC_POINTER_CAST(T, pointer) reinterpret_cast<T>(pointer)
 #else
 #define CCONC_BEGIN_DECLS
 #define CCONC_END_DECLS
+#define CCONC_POINTER_CAST(T, pointer) ((T)(pointer))
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -43,6 +45,10 @@
 #define CCONC_PRINTF(text, first)
 #define CCONC_COLD
 #endif
+
+/* Can what pointer is be no object at all? Other than NULL, which is asked for by itself. */
+#define CCONC_IS_MISALIGNED(pointer)                                                               \
+    ((CCONC_POINTER_CAST(uintptr_t, pointer) & (sizeof(void *) - 1)) != 0)
 
 /* The deadline that is never reached. */
 #define CCONC_NEVER INT64_MAX

@@ -30,7 +30,7 @@
 #include <cconc/base.h>
 
 /* The largest capacity; what the positions of a ring can count on the smallest platform. */
-#define CCONC_CHAN_MAX_CAP ((size_t)1 << 20)
+#define CCONC_CHAN_MAX_CAP 1048576u
 
 CCONC_BEGIN_DECLS
 

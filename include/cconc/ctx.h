@@ -189,11 +189,11 @@ static inline int cconc_ctx_err_inline(const cconc_ctx *ctx)
     if (!ctx) {
         return 0;
     }
-    if (((uintptr_t)ctx & (sizeof(void *) - 1)) != 0) {
+    if (CCONC_IS_MISALIGNED(ctx)) {
         return cconc_ctx_err(ctx); /* misuse, which the function tells */
     }
-    state = __atomic_load_n((const int32_t *)(const void *)ctx, __ATOMIC_ACQUIRE);
-    return state >= 0 ? (int)state : cconc_ctx_err(ctx);
+    state = __atomic_load_n(CCONC_POINTER_CAST(const int32_t *, ctx), __ATOMIC_ACQUIRE);
+    return state >= 0 ? state : cconc_ctx_err(ctx);
 }
 #define cconc_ctx_err(ctx) cconc_ctx_err_inline(ctx)
 #endif

@@ -93,7 +93,7 @@ CCONC_API void cconc_once_destroy(cconc_once *once);
 static inline int cconc_once_run_inline(cconc_once *once, cconc_ctx *ctx, cconc_task_fn fn,
                                         void *arg)
 {
-    if (once && (((uintptr_t)once | (uintptr_t)ctx) & (sizeof(void *) - 1)) == 0 && fn &&
+    if (once && !CCONC_IS_MISALIGNED(once) && !CCONC_IS_MISALIGNED(ctx) && fn &&
         __atomic_load_n(&once->state, __ATOMIC_ACQUIRE) == CCONC_ONCE_IS_DONE) {
         return once->code;
     }

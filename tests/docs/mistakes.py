@@ -30,7 +30,7 @@ MISTAKES = [
      "void cconc_sem_free(cconc_sem *sem);\nand more\n", "what is no declaration: and more"),
     ("cconc_chan_new.3", "/* second argument of drop */", "/* the first argument of drop */",
      "declares cconc_chan_opts otherwise"),
-    ("cconc_chan_new.3", "#define CCONC_CHAN_MAX_CAP ((size_t)1 << 20)\n", "",
+    ("cconc_chan_new.3", "#define CCONC_CHAN_MAX_CAP 1048576u\n", "",
      "no SYNOPSIS has CCONC_CHAN_MAX_CAP"),
     ("cconc_chan_new.3", "CCONC_CHAN_OF(T, name) ...", "CCONC_CHAN_OF(type, name) ...",
      "declares CCONC_CHAN_OF otherwise"),

@@ -1,114 +1,172 @@
 #!/usr/bin/env bash
-# install.sh - installs the library and uses it in each way that README names.
+# install.sh - installs the library into a folder and uses it from there, in many ways.
 # SPDX-License-Identifier: MIT
 #
-# Usage: install.sh shared|static|subproject|files SOURCE_FOLDER BUILD_FOLDER
+# Usage: install.sh WAY SOURCE_FOLDER BUILD_FOLDER
+#
+# shared static  a program by pkg-config          relocatable  a .pc in a tree that was moved
+# subproject     a program in Meson, by dependency('libcconc', fallback: 'cconc')
+# dlopen ctypes  a program that loads the .so     cxx          a program in C++
+# files          what is installed, and where     uninstall    nothing is left
 set -euo pipefail
 
 way=$1
 source_folder=$2
 build_folder=$3
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-version=$(python3 "$source_folder/src/tools/version.py" "$source_folder/include/cconc/version.h")
-expected="$version 500500"
-flags=(-std=c11 -Wall -Wextra -Wpedantic -Werror)
-consumer=$source_folder/tests/install/consumer.c
+source "$source_folder/tests/install/lib.sh"
 
-fail() {
-    echo "$*" >&2
-    exit 1
+# use_pkg_config shared|static
+use_pkg_config() {
+    local compiler
+    install_from "$build_folder" "$scratch/tree"
+    if [ "$1" = static ]; then
+        flags+=(-static $(pkg-config --static --cflags libcconc))
+        libs=($(pkg-config --static --libs libcconc))
+    else
+        flags+=($(pkg-config --cflags libcconc))
+        libs=($(pkg-config --libs libcconc))
+    fi
+    for compiler in $(compilers gcc clang); do
+        "$compiler" "${flags[@]}" "$consumer" -o "$scratch/consumer" "${libs[@]}"
+        expect_form "$1" "$scratch/consumer"
+        LD_LIBRARY_PATH=$lib_folder expect_consumer "$scratch/consumer"
+    done
 }
 
-expect_output() {
-    local output
-    output=$("$@") || fail "the consumer failed with status $?"
-    [ "$output" = "$expected" ] || fail "the consumer printed '$output', not '$expected'"
-}
-
-install_library() {
-    DESTDIR=$scratch meson install -C "$build_folder" --no-rebuild >"$scratch/install.log" ||
-        fail "$(cat "$scratch/install.log")"
-    pc_file=$(find "$scratch" -name libcconc.pc)
-    lib_folder=$(dirname "$(dirname "$pc_file")")
-    export PKG_CONFIG_LIBDIR=${pc_file%/*} PKG_CONFIG_SYSROOT_DIR=$scratch
-}
-
-needs_shared_library() {
-    readelf -d "$1" | grep -q 'NEEDED.*\[libcconc\.so\.'
-}
-
-use_shared() {
-    install_library
-    # The flags are words on purpose.
+# The .pc is taken from a build with that option; the rest of it would be the same.
+use_relocatable() {
+    install_from "$build_folder" "$scratch/tree"
+    quietly meson setup "$scratch/out" "$source_folder" -Dpkgconfig.relocatable=true \
+        -Dtests=disabled -Dexamples=disabled -Ddocs=disabled --libdir="$libdir"
+    cp "$scratch/out/meson-private/libcconc.pc" "$lib_folder/pkgconfig"
+    mv "$prefix_folder" "$scratch/moved"
+    use_tree "$scratch/moved"
+    unset PKG_CONFIG_SYSROOT_DIR
     # shellcheck disable=SC2046
     cc "${flags[@]}" "$consumer" -o "$scratch/consumer" $(pkg-config --cflags --libs libcconc)
-    needs_shared_library "$scratch/consumer" || fail "the consumer does not use the shared library"
-    export LD_LIBRARY_PATH=$lib_folder
-    expect_output "$scratch/consumer"
+    LD_LIBRARY_PATH=$lib_folder expect_consumer "$scratch/consumer"
 }
 
-use_static() {
-    install_library
-    # shellcheck disable=SC2046
-    cc "${flags[@]}" -static "$consumer" -o "$scratch/consumer" \
-        $(pkg-config --static --cflags --libs libcconc)
-    needs_shared_library "$scratch/consumer" && fail "the consumer uses the shared library"
-    expect_output "$scratch/consumer"
-}
-
-use_subproject() {
-    mkdir -p "$scratch/app/subprojects/cconc"
-    cp -R "$source_folder"/{meson.build,meson_options.txt,include,src} \
-        "$scratch/app/subprojects/cconc"
+# build_app NAME ARGUMENT...: the same meson.build for both ways to have the library.
+build_app() {
+    mkdir -p "$scratch/app/subprojects"
+    ln -sfn "$source_folder" "$scratch/app/subprojects/cconc"
     cp "$consumer" "$scratch/app"
     cat >"$scratch/app/meson.build" <<'MESON'
 project('app', 'c', default_options: ['c_std=c11', 'warning_level=3', 'werror=true'])
 executable('consumer', 'consumer.c', dependencies: dependency('libcconc', fallback: 'cconc'))
 MESON
-    export PKG_CONFIG_LIBDIR=$scratch
-    { meson setup "$scratch/out" "$scratch/app" && ninja -C "$scratch/out"; } \
-        >"$scratch/build.log" 2>&1 || fail "$(cat "$scratch/build.log")"
-    expect_output "$scratch/out/consumer"
+    quietly meson setup "$scratch/$1" "$scratch/app" "${@:2}"
+    quietly ninja -C "$scratch/$1" consumer
 }
 
-# Exactly the headers of the tree, three names of the shared library, the archive, the .pc file; and
-# where pandoc has made them the manual pages, a page or a link for each name that one has.
+# The subproject as an archive, and the installed library before it.
+use_subproject() {
+    export PKG_CONFIG_LIBDIR=$scratch/nowhere
+    build_app static -Dcconc:default_library=static
+    expect_form static "$scratch/static/consumer"
+    expect_consumer "$scratch/static/consumer"
+    expect_no_more_than_the_library "$scratch/static"
+    install_from "$build_folder" "$scratch/tree"
+    build_app system
+    [ ! -e "$scratch/system/subprojects" ] || fail "the subproject was built beside the system's"
+    LD_LIBRARY_PATH=$lib_folder expect_consumer "$scratch/system/consumer"
+}
+
+# What the program is linked with does not have the library.
+use_dlopen() {
+    install_from "$build_folder" "$scratch/tree"
+    cc "${flags[@]}" -I"$prefix_folder/include" "$source_folder/tests/install/dlopen.c" \
+        -o "$scratch/dlopen" -ldl
+    quietly "$scratch/dlopen" "$lib_folder/libcconc.so"
+}
+
+use_ctypes() {
+    install_from "$build_folder" "$scratch/tree"
+    quietly python3 "$source_folder/tests/install/ffi.py" "$lib_folder/libcconc.so"
+}
+
+use_cxx() {
+    local compiler
+    install_from "$build_folder" "$scratch/tree"
+    for compiler in $(compilers g++ clang++); do
+        # shellcheck disable=SC2046
+        "$compiler" -std=c++17 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
+            -Wundef -Wformat=2 -Wold-style-cast -Wzero-as-null-pointer-constant -Werror \
+            "$source_folder/tests/install/raii.cpp" -o "$scratch/raii" \
+            $(pkg-config --cflags --libs libcconc)
+        LD_LIBRARY_PATH=$lib_folder quietly "$scratch/raii"
+    done
+}
+
+# Kind, mode, path and target of everything that is installed; LIB is the folder of libraries.
+expected_files() {
+    find "$source_folder/include/cconc" -name '*.h' -printf 'f 644 include/cconc/%f\n'
+    cat <<FILES
+f 644 LIB/cmake/cconc/cconcConfig.cmake
+f 644 LIB/cmake/cconc/cconcConfigVersion.cmake
+f 644 LIB/cmake/libcconc/libcconcConfig.cmake
+f 644 LIB/cmake/libcconc/libcconcConfigVersion.cmake
+f 644 LIB/libcconc.a
+l 777 LIB/libcconc.so libcconc.so.0
+l 777 LIB/libcconc.so.0 libcconc.so.$version
+f 755 LIB/libcconc.so.$version
+f 644 LIB/pkgconfig/libcconc.pc
+FILES
+    if [ -e "$build_folder/docs/man" ]; then
+        sed -n 's/^ *\(cconc_[a-z_]*\);$/f 644 share\/man\/man3\/\1.3/p' \
+            "$source_folder/src/libcconc.map"
+        echo "f 644 share/man/man3/CCONC_CHAN_OF.3"
+        find "$source_folder/docs/man" -name '*.7.md' -printf 'f 644 share/man/man7/%f\n' |
+            sed 's/\.md$//'
+    else
+        echo "SKIPPED: the manual pages; pandoc is not installed, or -Ddocs=disabled" >&2
+    fi
+}
+
+# A page that is a link leads to one that has its name.
+check_manual() {
+    local page link=$prefix_folder/share/man/man3/cconc_chan_free.3
+    if [ -e "$link" ]; then
+        page=$(sed -n 's/^\.so //p' "$link")
+        grep -q 'cconc_chan_free' "${link%/*/*}/$page" || fail "$link leads nowhere: $page"
+    fi
+}
+
+# Also: one version for all who read it.
 check_files() {
-    install_library
-    { find "$source_folder/include" -name '*.h' -printf '%P\n'
-      printf '%s\n' libcconc.a libcconc.pc libcconc.so libcconc.so.0 "libcconc.so.$version"; } |
-        sed 's/.*\///' | sort >"$scratch/expected"
-    find "$scratch" -not -type d -path '*/usr/*' -not -path '*/man/*' -printf '%f\n' | sort \
-        >"$scratch/found"
+    install_from "$build_folder" "$scratch/tree"
+    expected_files | sort >"$scratch/expected"
+    find "$prefix_folder" -not -type d -printf '%y %m %P %l\n' |
+        sed "s| $libdir/| LIB/|; s/ \$//" | sort >"$scratch/found"
     diff "$scratch/expected" "$scratch/found" || fail "other files are installed than expected"
-    [ "$(pkg-config --modversion libcconc)" = "$version" ] || fail "libcconc.pc has another version"
+    find "$scratch/tree" -not -type d -not -path "$prefix_folder/*" | grep . &&
+        fail "these are installed outside of the prefix"
     check_manual
+    [ "$(pkg-config --modversion libcconc)" = "$version" ] || fail "libcconc.pc has another version"
+    grep -qF "set(PACKAGE_VERSION \"$version\")" \
+        "$lib_folder/cmake/cconc/cconcConfigVersion.cmake" ||
+        fail "the CMake package has another version"
     grep -m 1 '^## ' "$source_folder/CHANGELOG.md" | grep -qF "## $version" ||
         fail "CHANGELOG.md does not begin with version $version"
 }
 
-check_manual() {
-    local page link
-    if [ ! -e "$build_folder/docs/man" ]; then
-        echo "SKIPPED: the manual pages; pandoc is not installed, or -Ddocs=disabled"
-        return
-    fi
-    { sed -n 's/^ *\(cconc_[a-z_]*\);$/\1.3/p' "$source_folder/src/libcconc.map"
-      echo CCONC_CHAN_OF.3
-      find "$source_folder/docs/man" -name '*.7.md' -printf '%f\n' | sed 's/\.md$//'; } |
-        sort >"$scratch/expected"
-    find "$scratch" -not -type d -path '*/man/*' -printf '%f\n' | sort >"$scratch/found"
-    diff "$scratch/expected" "$scratch/found" || fail "other manual pages than expected"
-    link=$(find "$scratch" -name cconc_chan_free.3)
-    page=$(sed -n 's/^\.so //p' "$link")
-    grep -q 'cconc_chan_free' "${link%/*/*}/$page" || fail "$link leads nowhere: $page"
+check_uninstall() {
+    install_from "$build_folder" "$scratch/tree"
+    touch "$lib_folder/of_somebody_else"
+    (cd "$build_links" && quietly meson --internal uninstall) # as ninja's target does
+    find "$scratch/tree" -not -type d >"$scratch/left"
+    echo "$lib_folder/of_somebody_else" | diff - "$scratch/left" || fail "uninstall left these"
 }
 
 case $way in
-shared) use_shared ;;
-static) use_static ;;
+shared | static) use_pkg_config "$way" ;;
+relocatable) use_relocatable ;;
 subproject) use_subproject ;;
+dlopen) use_dlopen ;;
+ctypes) use_ctypes ;;
+cxx) use_cxx ;;
 files) check_files ;;
+uninstall) check_uninstall ;;
 *) fail "unknown way: $way" ;;
 esac
