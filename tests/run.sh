@@ -373,7 +373,7 @@ run_layer() {
     asan) run_asan asan "$sanitized_suites" ;;
     eintr)
         setup_arguments=()
-        test_arguments=(--timeout-multiplier 4 --no-suite calm)
+        test_arguments=(--timeout-multiplier 4 --no-suite calm --no-suite measured)
         STORM=1 run_tests eintr build "unit conformance stress"
         ;;
     stopcont) run_wrapped stopcont stress "python3 $PWD/tests/support/stopcont.py" ;;
