@@ -108,6 +108,27 @@ static void flight_handle_of_one_that_waits_needs_no_memory_to_leave(void **stat
     flight_end(set);
 }
 
+static void flight_caller_of_one_that_waits_leaves_with_its_context(void **state)
+{
+    (void)state;
+    cconc_flight *set = flight_make_alone();
+    struct trip old_trip = {.code = 0};
+    struct trip gone = {.gate = true};
+    struct callers c = {.set = set, .key = "k", .trip = &gone, .ctx = ctx_make(), .count = 1,
+                        .expected = EINPROGRESS};
+    abandon(set, &old_trip);
+    struct support_threads *threads = callers_start(&c);
+    until(flight_counts(set).callers == 1);
+    cconc_ctx_cancel(c.ctx);
+    assert_int_equal(support_threads_join(threads), 0);
+    until(atomic_load(&gone.dropped) == 1); /* while the abandoned one goes on */
+    assert_int_equal(atomic_load(&gone.started), 0);
+    assert_int_equal(atomic_load(&old_trip.ended), 0);
+    atomic_store(&old_trip.gate, true);
+    cconc_ctx_free(c.ctx);
+    flight_end(set);
+}
+
 static void drop_and_exit(void *arg)
 {
     trip_drop(arg);
@@ -276,6 +297,7 @@ int main(int argc, char **argv)
         UNIT_TEST(flight_do_that_cannot_end_waits_for_the_abandoned_one),
         UNIT_TEST(flight_that_is_abandoned_cannot_be_forgotten),
         UNIT_TEST(flight_handle_of_one_that_waits_needs_no_memory_to_leave),
+        UNIT_TEST(flight_caller_of_one_that_waits_leaves_with_its_context),
         UNIT_TEST(flight_drop_that_ends_the_leavers_thread_loses_nothing),
         UNIT_TEST(flight_then_hears_of_the_time_limit_while_the_function_runs),
         UNIT_TEST(flight_function_hears_that_its_own_flight_was_late),
