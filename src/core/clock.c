@@ -12,8 +12,8 @@
  *                that it released and that neither returned nor wait in the library.
  *             I2 One thread at a time moves or changes the clock: is_moving is its.
  *             I3 The virtual clock stands below PLAT_NEVER: what is due never stays so.
- * Locks       mu, rank CLOCK: owing, released and is_moving. Nothing else is called under it.
- * Ordering    None but mu's: all that settled, to the advance() that waited for it.
+ * Locks       clock_mu, rank CLOCK: owing, released and is_moving. Nothing else is called under it.
+ * Ordering    None but clock_mu's: all that settled, to the advance() that waited for it.
  * Lifetime    Static.
  * Rejected    Waiting for released threads to come back to a wait: one that blocks elsewhere would
  *             hang the test (0012). A list of the parked: it would cost each timed wait a lock that
@@ -31,7 +31,7 @@
 
 #include <errno.h>
 
-static lock mu = LOCK_INIT(RANK_CLOCK);
+static lock clock_mu = LOCK_INIT(RANK_CLOCK);
 static size_t owing;    /* (m) */
 static size_t released; /* (m) how often something came to owe; may wrap */
 static bool is_moving;  /* (m) */
@@ -50,17 +50,17 @@ int64_t cconc_clock_after(int64_t duration_ns)
 
 void cconc__clock_owe(size_t count)
 {
-    lock_take(&mu);
+    lock_take(&clock_mu);
     owing += count;
     released++;
-    lock_leave(&mu);
+    lock_leave(&clock_mu);
 }
 
 void cconc__clock_settle(void)
 {
-    lock_take(&mu);
+    lock_take(&clock_mu);
     owing--; /* the one who released it may count it later: it wraps for a moment */
-    lock_leave(&mu);
+    lock_leave(&clock_mu);
     cconc__quiet_tell();
 }
 
@@ -92,27 +92,27 @@ void cconc__clock_end(void)
 static bool clock_claim(void)
 {
     bool is_ours;
-    lock_take(&mu);
+    lock_take(&clock_mu);
     is_ours = !is_moving;
     is_moving = true;
-    lock_leave(&mu);
+    lock_leave(&clock_mu);
     return is_ours;
 }
 
 static void clock_release(void)
 {
-    lock_take(&mu);
+    lock_take(&clock_mu);
     is_moving = false;
-    lock_leave(&mu);
+    lock_leave(&clock_mu);
 }
 
 static bool clock_is_owed(size_t *out_released)
 {
     bool owes;
-    lock_take(&mu);
+    lock_take(&clock_mu);
     owes = owing > 0;
     *out_released = released;
-    lock_leave(&mu);
+    lock_leave(&clock_mu);
     return owes;
 }
 
@@ -248,7 +248,7 @@ int cconc_clock_advance(int64_t duration_ns)
 
 void cconc__clock_forked(void)
 {
-    cconc__lock_forked(&mu);
+    cconc__lock_forked(&clock_mu);
     cconc__clock_reading_forked();
     owing = 0;
     is_moving = false;

@@ -53,7 +53,6 @@ exec_state cconc__executor = {
     .idle = {&cconc__executor.idle, &cconc__executor.idle},
     .idle_ns = EXEC_IDLE_NS,
 };
-static exec_state *const ex = &cconc__executor;
 
 static timer watch = {.fire = exec_watch};
 static bool watch_room;  /* (m) the timer service has room for it */

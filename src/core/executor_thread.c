@@ -24,8 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static exec_state *const ex = &cconc__executor;
-
 void cconc__executor_thread_unidle_locked(exec_thread *t)
 {
     cconc__lock_assert_held(&ex->mu);

@@ -53,6 +53,7 @@ typedef struct exec_state {
 } exec_state;
 
 extern exec_state cconc__executor;
+static exec_state *const ex = &cconc__executor;
 
 /* What a look at the queue asks for, to be done when the lock is free. */
 typedef struct exec_move {

@@ -4,8 +4,8 @@
  * Idea        Misuse that is cheap to see is told with object, fact and number. The hook may leave
  *             by longjmp, which is why no caller holds a lock when it gets here.
  * Invariants  I1 If the hook returns, the process aborts.
- * Locks       mu, a leaf like a parker's: guards hook, nothing is called under it.
- * Ordering    None but mu's.
+ * Locks       hook_mu, a leaf like a parker's: guards hook, nothing is called under it.
+ * Ordering    None but hook_mu's.
  * Lifetime    The hook is the caller's for as long as it is set.
  * Rejected    assert(): it vanishes with NDEBUG, and says nothing of the object. */
 #include <cconc/process.h>
@@ -22,7 +22,7 @@
 #define MISUSE_BYTES 200
 #define MISUSE_CALL_BYTES 48
 
-static plat_mutex mu = PLAT_MUTEX_INIT;
+static plat_mutex hook_mu = PLAT_MUTEX_INIT;
 static struct {
     cconc_misuse_fn fn; /* (m) NULL = write to standard error */
     void           *user; /* (m) */
@@ -30,15 +30,15 @@ static struct {
 
 void cconc_set_misuse_hook(cconc_misuse_fn hook_fn, void *user)
 {
-    plat_mutex_lock(&mu);
+    plat_mutex_lock(&hook_mu);
     hook.fn = hook_fn;
     hook.user = user;
-    plat_mutex_unlock(&mu);
+    plat_mutex_unlock(&hook_mu);
 }
 
 void cconc__misuse_forked(void)
 {
-    mu = (plat_mutex)PLAT_MUTEX_INIT;
+    hook_mu = (plat_mutex)PLAT_MUTEX_INIT;
 }
 
 static void misuse_write(const char *message)
@@ -57,10 +57,10 @@ _Noreturn void cconc__misuse_report(const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    plat_mutex_lock(&mu);
+    plat_mutex_lock(&hook_mu);
     fn = hook.fn;
     user = hook.user;
-    plat_mutex_unlock(&mu);
+    plat_mutex_unlock(&hook_mu);
     if (fn) {
         fn(message, user);
     } else {
@@ -69,12 +69,12 @@ _Noreturn void cconc__misuse_report(const char *format, ...)
     cconc__os_abort();
 }
 
-/* cconc_chan_try_send is told as "chan try_send". */
+/* cconc_chan_try_send is told as "chan try_send", whatever stands before its name. */
 _Noreturn void cconc__misuse_pointer(const char *function, const void *pointer)
 {
     char call[MISUSE_CALL_BYTES];
     char *gap;
-    (void)snprintf(call, sizeof(call), "%s", function + strlen("cconc_"));
+    (void)snprintf(call, sizeof(call), "%s", strstr(function, "cconc_") + strlen("cconc_"));
     gap = strchr(call, '_');
     if (gap) {
         *gap = ' ';

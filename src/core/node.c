@@ -47,7 +47,7 @@ node_cause *cconc__cause_new(int code, const char *message)
         ref_init(&cause->refs, 1);
         cause->code = code;
         if (message) {
-            strncpy(cause->message, message, sizeof(cause->message) - 1);
+            memcpy(cause->message, message, strnlen(message, sizeof(cause->message) - 1));
         }
     }
     return cause;

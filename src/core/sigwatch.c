@@ -7,11 +7,11 @@
  * Invariants  I1 A signal is hooked exactly while an added watch has it.
  *             I2 An added watch's context has a handle, and so its memory.
  *             I3 While a watch is added or about to be, the service is not stopped.
- * Locks       mu, rank SIGNAL: the list, the hooks, what the hooks hear. Contexts are ended with no
- *             lock held.
+ * Locks       sigwatch_mu, rank SIGNAL: the list, the hooks, what the hooks hear. Contexts are ended
+ *             with no lock held.
  * Ordering    heard.1  sigwatch_tell(): store rel -> cconc_ctx_signal(): load acq   the number,
  *                      before the context is seen to have ended
- * Lifetime    Whatever is about to be ended is kept by a reference taken under mu.
+ * Lifetime    Whatever is about to be ended is kept by a reference taken under sigwatch_mu.
  * Rejected    Doing it on the timer service: its sleep would need a descriptor too (0006). */
 #include "core/sigwatch.h"
 
@@ -31,13 +31,14 @@ static int sigwatch_open(void);
 static void sigwatch_close(void);
 static void sigwatch_run(void);
 
-static lock mu = LOCK_INIT(RANK_SIGNAL);
+static lock sigwatch_mu = LOCK_INIT(RANK_SIGNAL);
 static list_link added = {&added, &added};     /* (m) */
 static uint32_t users[PLAT_SIGNAL_END];        /* (m) added watches per signal */
 static uint32_t adding;                        /* (m) watches about to be added */
 static plat_fd fd;                             /* while the service is prepared */
-static self *thread_self;                      /* (m) */
-static service service_of_signals = {.mu = &mu, .name = "cconc-signal", .prepare = sigwatch_open,
+static self *sigwatch_self;                    /* (m) */
+static service service_of_signals = {.mu = &sigwatch_mu, .name = "cconc-signal",
+                                     .prepare = sigwatch_open,
                                      .clean = sigwatch_close, .run = sigwatch_run};
 
 static bool watch_has(const sig_watch *watch, int number)
@@ -62,7 +63,7 @@ static void sigwatch_tell(sig_watch *watch, int number)
 static void sigwatch_deliver(int number)
 {
     sig_watch *heard = NULL;
-    lock_take(&mu);
+    lock_take(&sigwatch_mu);
     for (list_link *at = added.next; at != &added; at = at->next) {
         sig_watch *watch = LIST_OF(at, sig_watch, link);
         if (watch_has(watch, number) && atom_load_rlx(&watch->heard) == 0) { /* rlx: own store */
@@ -71,7 +72,7 @@ static void sigwatch_deliver(int number)
             heard = watch;
         }
     }
-    lock_leave(&mu);
+    lock_leave(&sigwatch_mu);
     while (heard) {
         sig_watch *next = heard->next;
         node_signal *node = heard->node;
@@ -86,10 +87,10 @@ static void sigwatch_deliver(int number)
 static bool sigwatch_collect(void)
 {
     bool on;
-    lock_take(&mu);
+    lock_take(&sigwatch_mu);
     cconc__signal_collect();
     on = service_of_signals.state != SERVICE_STOPPING;
-    lock_leave(&mu);
+    lock_leave(&sigwatch_mu);
     return on;
 }
 
@@ -97,9 +98,9 @@ static void sigwatch_run(void)
 {
     self *me = self_get();
     bool on;
-    lock_take(&mu);
-    thread_self = me;
-    lock_leave(&mu);
+    lock_take(&sigwatch_mu);
+    sigwatch_self = me;
+    lock_leave(&sigwatch_mu);
     do {
         cconc__signal_await(&fd);
         on = sigwatch_collect();
@@ -109,9 +110,9 @@ static void sigwatch_run(void)
             }
         }
     } while (on);
-    lock_take(&mu);
-    thread_self = NULL;
-    lock_leave(&mu);
+    lock_take(&sigwatch_mu);
+    sigwatch_self = NULL;
+    lock_leave(&sigwatch_mu);
 }
 
 static void sigwatch_wake(void)
@@ -144,7 +145,7 @@ static void sigwatch_close(void)
 static int sigwatch_hook_locked(const sig_watch *watch)
 {
     int number;
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&sigwatch_mu);
     for (number = 1; number < PLAT_SIGNAL_END; number++) {
         if (!watch_has(watch, number)) {
             continue;
@@ -168,7 +169,7 @@ static int sigwatch_hook_locked(const sig_watch *watch)
 static int sigwatch_add_locked(sig_watch *watch)
 {
     int err = sigwatch_hook_locked(watch);
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&sigwatch_mu);
     if (err) {
         return err;
     }
@@ -185,16 +186,16 @@ static int sigwatch_add_locked(sig_watch *watch)
 int cconc__sigwatch_add(sig_watch *watch)
 {
     int err;
-    lock_take(&mu);
+    lock_take(&sigwatch_mu);
     adding++; /* from here on the service is not stopped */
-    lock_leave(&mu);
+    lock_leave(&sigwatch_mu);
     err = cconc__service_start(&service_of_signals);
-    lock_take(&mu);
+    lock_take(&sigwatch_mu);
     adding--;
     if (!err) {
         err = sigwatch_add_locked(watch);
     }
-    lock_leave(&mu);
+    lock_leave(&sigwatch_mu);
     if (err) {
         cconc__quiet_tell();
     }
@@ -203,7 +204,7 @@ int cconc__sigwatch_add(sig_watch *watch)
 
 void cconc__sigwatch_remove(sig_watch *watch)
 {
-    lock_take(&mu);
+    lock_take(&sigwatch_mu);
     if (watch->added && watch->process == cconc__fork_number()) {
         watch->added = false;
         list_remove(&watch->link);
@@ -216,7 +217,7 @@ void cconc__sigwatch_remove(sig_watch *watch)
             }
         }
     }
-    lock_leave(&mu);
+    lock_leave(&sigwatch_mu);
     cconc__quiet_tell();
 }
 
@@ -232,40 +233,40 @@ void cconc__sigwatch_forked(void)
     list_init(&added);
     memset(users, 0, sizeof(users));
     adding = 0;
-    thread_self = NULL;
+    sigwatch_self = NULL;
 }
 
 bool cconc__sigwatch_is_busy(void)
 {
     bool busy;
-    lock_take(&mu);
+    lock_take(&sigwatch_mu);
     busy = !list_is_empty(&added) || adding > 0;
-    lock_leave(&mu);
+    lock_leave(&sigwatch_mu);
     return busy;
 }
 
 bool cconc__sigwatch_is_me(void)
 {
     bool is_me;
-    lock_take(&mu);
-    is_me = thread_self && thread_self == self_peek();
-    lock_leave(&mu);
+    lock_take(&sigwatch_mu);
+    is_me = sigwatch_self && sigwatch_self == self_peek();
+    lock_leave(&sigwatch_mu);
     return is_me;
 }
 
 int cconc__sigwatch_stop(void)
 {
     service_state found;
-    lock_take(&mu);
+    lock_take(&sigwatch_mu);
     found = service_of_signals.state;
     if (!list_is_empty(&added) || adding > 0) {
-        lock_leave(&mu);
+        lock_leave(&sigwatch_mu);
         return EBUSY;
     }
     if (found == SERVICE_RUNNING) {
         service_of_signals.state = SERVICE_STOPPING;
     }
-    lock_leave(&mu);
+    lock_leave(&sigwatch_mu);
     if (found == SERVICE_RUNNING) {
         cconc__service_join(&service_of_signals, sigwatch_wake);
     }

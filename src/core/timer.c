@@ -17,8 +17,8 @@
  *             I3 The thread sleeps until sleeps_until at most, and no armed timer is due before it
  *                without a kick being on its way. While the clock is virtual it sleeps until the
  *                pulse: who moves the clock kicks.
- * Locks       mu, rank TIMER: all state here. Timers fire with no lock held.
- * Ordering    None but mu's, and [park.1] for the kick.
+ * Locks       timer_mu, rank TIMER: all state here. Timers fire with no lock held.
+ * Ordering    None but timer_mu's, and [park.1] for the kick.
  * Lifetime    A timer that disarm() missed may fire until its fire() has returned; its owner keeps
  *             the memory by a reference that fire() drops.
  * Rejected    A wheel: its slots fix a resolution, and equal times lose their order (0005). */
@@ -47,7 +47,7 @@ typedef struct timer_entry {
     timer   *due; /* NULL = a blank */
 } timer_entry;
 
-static lock mu = LOCK_INIT(RANK_TIMER);
+static lock timer_mu = LOCK_INIT(RANK_TIMER);
 static timer_entry *heap;    /* (m) */
 static size_t used;          /* (m) entries, blanks included */
 static size_t blanks;        /* (m) entries whose timer was taken back */
@@ -59,14 +59,15 @@ static int64_t pulse_ns;     /* (m) when */
 static timer *firing;        /* (m) whose fire() is running; it may be gone */
 static void (*firing_torn)(timer *due); /* (m) its torn() */
 static int64_t sleeps_until = INT64_MIN; /* (m) real; INT64_MIN = awake, or about to look */
-static self *thread_self;    /* (m) the record of the service's thread, while it runs */
+static self *timer_self;     /* (m) the record of the service's thread, while it runs */
 static parker bell;          /* made once, for good: the thread's own parker is for its callbacks */
 static bool has_bell;        /* by the starts of the service, one after the other */
 
 static int timer_make_bell(void);
 static void timer_run(void);
 static void timer_torn(void);
-static service service_of_timers = {.mu = &mu, .name = "cconc-timer", .prepare = timer_make_bell,
+static service service_of_timers = {.mu = &timer_mu, .name = "cconc-timer",
+                                    .prepare = timer_make_bell,
                                     .run = timer_run, .torn = timer_torn};
 
 static bool entry_before(const timer_entry *a, const timer_entry *b)
@@ -76,7 +77,7 @@ static bool entry_before(const timer_entry *a, const timer_entry *b)
 
 static void heap_put_locked(size_t place, timer_entry entry)
 {
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     heap[place] = entry;
     if (entry.due) {
         entry.due->place = (uint32_t)place + 1;
@@ -85,7 +86,7 @@ static void heap_put_locked(size_t place, timer_entry entry)
 
 static void heap_rise_locked(size_t place, timer_entry entry)
 {
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     while (place > 0) {
         size_t above = (place - 1) / TIMER_CHILDREN;
         if (!entry_before(&entry, &heap[above])) {
@@ -99,7 +100,7 @@ static void heap_rise_locked(size_t place, timer_entry entry)
 
 static void heap_sink_locked(size_t place, timer_entry entry)
 {
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     for (;;) {
         size_t first = place * TIMER_CHILDREN + 1;
         size_t least = first;
@@ -124,7 +125,7 @@ static void heap_sink_locked(size_t place, timer_entry entry)
 static void heap_compact_locked(void)
 {
     size_t kept = 0;
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     for (size_t i = 0; i < used; i++) {
         if (heap[i].due) {
             heap_put_locked(kept++, heap[i]);
@@ -139,7 +140,7 @@ static void heap_compact_locked(void)
 
 static void heap_pop_locked(void)
 {
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     used--;
     if (used > 0) {
         heap_sink_locked(0, heap[used]);
@@ -149,7 +150,7 @@ static void heap_pop_locked(void)
 /* The earliest entry, or NULL if no timer is armed. */
 static const timer_entry *heap_first_locked(void)
 {
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     while (used > 0 && !heap[0].due) {
         if (blanks >= used / TIMER_FEW) {
             heap_compact_locked();
@@ -166,7 +167,7 @@ static timer *timer_take_due_locked(void)
 {
     const timer_entry *first = heap_first_locked();
     timer *due = NULL;
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     if (pulse && pulse_ns <= plat_clock_real()) {
         due = pulse;
         pulse = NULL;
@@ -184,7 +185,7 @@ static int64_t timer_until_locked(void)
 {
     const timer_entry *first = heap_first_locked();
     int64_t until_ns = pulse ? pulse_ns : PLAT_NEVER;
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     if (first && first->due_ns < until_ns && !plat_clock_is_virtual()) {
         until_ns = first->due_ns;
     }
@@ -193,7 +194,7 @@ static int64_t timer_until_locked(void)
 
 static void timer_fire_due_locked(void)
 {
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     while (service_of_timers.state != SERVICE_STOPPING) {
         timer *due = timer_take_due_locked();
         if (!due) {
@@ -201,9 +202,9 @@ static void timer_fire_due_locked(void)
         }
         firing = due;
         firing_torn = due->torn;
-        lock_leave(&mu);
+        lock_leave(&timer_mu);
         due->fire(due); /* looked at anew: the heap, state */
-        lock_take(&mu);
+        lock_take(&timer_mu);
         firing = NULL;
     }
 }
@@ -211,21 +212,21 @@ static void timer_fire_due_locked(void)
 static void timer_run(void)
 {
     self *me = self_get();
-    lock_take(&mu);
-    thread_self = me;
+    lock_take(&timer_mu);
+    timer_self = me;
     while (service_of_timers.state != SERVICE_STOPPING) {
         int64_t until_ns;
         timer_fire_due_locked();
         until_ns = timer_until_locked();
         sleeps_until = until_ns;
-        lock_leave(&mu);
+        lock_leave(&timer_mu);
         cconc__quiet_tell();
         (void)cconc__parker_rest(&bell, until_ns);
-        lock_take(&mu); /* looked at anew: the heap, state */
+        lock_take(&timer_mu); /* looked at anew: the heap, state */
         sleeps_until = INT64_MIN;
     }
-    thread_self = NULL;
-    lock_leave(&mu);
+    timer_self = NULL;
+    lock_leave(&timer_mu);
 }
 
 /* A user's function has ended the service's thread from inside fire(). */
@@ -233,16 +234,16 @@ static void timer_torn(void)
 {
     void (*torn)(timer *due);
     timer *due;
-    lock_take(&mu);
+    lock_take(&timer_mu);
     due = firing;
     torn = firing_torn;
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     if (torn) {
         torn(due);
     }
-    lock_take(&mu);
+    lock_take(&timer_mu);
     firing = NULL;
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
 }
 
 /* Before the first thread starts. Returns 0 or ENOMEM. */
@@ -262,7 +263,7 @@ static int timer_grow(size_t want)
     if (!bigger) {
         return ENOMEM;
     }
-    lock_take(&mu);
+    lock_take(&timer_mu);
     if (room < want) {
         if (used > 0) {
             memcpy(bigger, heap, used * sizeof(*bigger));
@@ -271,7 +272,7 @@ static int timer_grow(size_t want)
         heap = bigger;
         room = want;
     }
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     cconc__alloc_free(old);
     return 0;
 }
@@ -281,16 +282,16 @@ static int timer_reserve_room(timer *due, bool *out_runs)
 {
     for (;;) {
         size_t want;
-        lock_take(&mu);
+        lock_take(&timer_mu);
         if (reserved < room / 2) {
             reserved++;
             due->process = cconc__fork_number();
             *out_runs = service_of_timers.state == SERVICE_RUNNING;
-            lock_leave(&mu);
+            lock_leave(&timer_mu);
             return 0;
         }
         want = room ? room * 2 : TIMER_ROOM_FIRST;
-        lock_leave(&mu);
+        lock_leave(&timer_mu);
         if (want >= TIMER_PULSE) { /* coverage: never, no memory holds so many */
             return ENOMEM;
         }
@@ -316,18 +317,18 @@ int cconc__timer_reserve(timer *due)
     return err;
 }
 
-/* Take mu to do something with due. Returns false, without mu, if due is of another process: in a
- * forked child mu may be taken for ever. */
+/* Take timer_mu to do something with due. Returns false, without it, if due is of another process:
+ * in a forked child it may be taken for ever. */
 static bool timer_enter(const timer *due)
 {
     bool is_ours;
     if (!plat_fork_is_ours()) {
         return false;
     }
-    lock_take(&mu);
+    lock_take(&timer_mu);
     is_ours = due->process == cconc__fork_number();
     if (!is_ours) {
-        lock_leave(&mu);
+        lock_leave(&timer_mu);
     }
     return is_ours;
 }
@@ -337,7 +338,7 @@ void cconc__timer_unreserve(timer *due)
     if (timer_enter(due)) {
         CHECK(reserved > used - blanks);
         reserved--;
-        lock_leave(&mu);
+        lock_leave(&timer_mu);
     }
 }
 
@@ -345,7 +346,7 @@ void cconc__timer_unreserve(timer *due)
 static bool timer_wakes_locked(int64_t due_ns)
 {
     bool kick = due_ns < sleeps_until;
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     if (kick) {
         sleeps_until = due_ns;
     }
@@ -367,20 +368,20 @@ bool cconc__timer_arm(timer *due, int64_t due_ns)
     used++;
     heap_rise_locked(used - 1, entry);
     kick = plat_clock_is_virtual() ? due_ns <= plat_clock_now() : timer_wakes_locked(due_ns);
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     return kick;
 }
 
 bool cconc__timer_arm_pulse(timer *due, int64_t due_ns)
 {
     bool kick;
-    lock_take(&mu);
+    lock_take(&timer_mu);
     CHECK(due->place == 0 && !pulse);
     due->place = TIMER_PULSE;
     pulse = due;
     pulse_ns = due_ns;
     kick = timer_wakes_locked(due_ns);
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     return kick;
 }
 
@@ -404,7 +405,7 @@ bool cconc__timer_disarm(timer *due)
         blanks++;
         due->place = 0;
     }
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     return armed;
 }
 
@@ -415,14 +416,14 @@ bool cconc__timer_is_armed(timer *due)
         return false;
     }
     armed = due->place != 0;
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     return armed;
 }
 
 static bool timer_is_busy_locked(void)
 {
     const timer_entry *first = heap_first_locked();
-    cconc__lock_assert_held(&mu);
+    cconc__lock_assert_held(&timer_mu);
     return firing || service_of_timers.state == SERVICE_STARTING ||
            (first && first->due_ns != PLAT_NEVER);
 }
@@ -430,9 +431,9 @@ static bool timer_is_busy_locked(void)
 bool cconc__timer_is_busy(void)
 {
     bool busy;
-    lock_take(&mu);
+    lock_take(&timer_mu);
     busy = timer_is_busy_locked();
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     return busy;
 }
 
@@ -440,10 +441,10 @@ bool cconc__timer_is_late(void)
 {
     const timer_entry *first;
     bool late;
-    lock_take(&mu);
+    lock_take(&timer_mu);
     first = heap_first_locked();
     late = firing || (first && first->due_ns <= plat_clock_now());
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     return late;
 }
 
@@ -451,34 +452,34 @@ int64_t cconc__timer_next(void)
 {
     const timer_entry *first;
     int64_t due_ns;
-    lock_take(&mu);
+    lock_take(&timer_mu);
     first = heap_first_locked();
     due_ns = first ? first->due_ns : PLAT_NEVER;
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     return due_ns;
 }
 
 size_t cconc__timer_armed(void)
 {
     size_t count;
-    lock_take(&mu);
+    lock_take(&timer_mu);
     count = used - blanks + (pulse ? 1 : 0) + (firing ? 1 : 0);
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     return count;
 }
 
 bool cconc__timer_is_me(void)
 {
     bool is_me;
-    lock_take(&mu);
-    is_me = thread_self && thread_self == self_peek();
-    lock_leave(&mu);
+    lock_take(&timer_mu);
+    is_me = timer_self && timer_self == self_peek();
+    lock_leave(&timer_mu);
     return is_me;
 }
 
 bool cconc__timer_forked(void)
 {
-    bool was_me = thread_self && thread_self == self_peek();
+    bool was_me = timer_self && timer_self == self_peek();
     cconc__service_forked(&service_of_timers);
     heap = NULL; /* left alone, as all that was the parent's */
     used = 0;
@@ -488,7 +489,7 @@ bool cconc__timer_forked(void)
     pulse = NULL;
     firing = NULL;
     sleeps_until = INT64_MIN;
-    thread_self = NULL;
+    timer_self = NULL;
     has_bell = false;
     return was_me;
 }
@@ -497,7 +498,7 @@ bool cconc__timer_forked(void)
 static void timer_release_heap(void)
 {
     timer_entry *old = NULL;
-    lock_take(&mu);
+    lock_take(&timer_mu);
     if (reserved == 0) {
         old = heap;
         heap = NULL;
@@ -505,27 +506,27 @@ static void timer_release_heap(void)
         blanks = 0;
         room = 0;
     }
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     cconc__alloc_free(old);
 }
 
 int cconc__timer_stop(void)
 {
     service_state found;
-    lock_take(&mu);
+    lock_take(&timer_mu);
     found = service_of_timers.state;
     if (timer_is_busy_locked()) {
-        lock_leave(&mu);
+        lock_leave(&timer_mu);
         return EBUSY;
     }
     if (reserved > 0) {
-        lock_leave(&mu);
+        lock_leave(&timer_mu);
         return 0; /* whoever has room may arm, and could not start a thread then */
     }
     if (found == SERVICE_RUNNING) {
         service_of_timers.state = SERVICE_STOPPING;
     }
-    lock_leave(&mu);
+    lock_leave(&timer_mu);
     if (found == SERVICE_RUNNING) {
         cconc__service_join(&service_of_timers, cconc__timer_kick);
     }

@@ -4,7 +4,7 @@
  * Idea        One word says whether the choice is still open. The first allocation closes it, so a
  *             block always goes back to the allocator that gave it.
  * Picture     OPEN --choose()--> CHOOSING --> CHOSEN      OPEN --first allocation--> CHOSEN
- * Invariants  I1 hook is written only by the one thread that moved the word to CHOOSING.
+ * Invariants  I1 chosen is written only by the one thread that moved the word to CHOOSING.
  *             I2 The word never leaves CHOSEN.
  *             I3 errno is as it was: malloc may set it even when it succeeds.
  *             I4 Whoever has an object is told from its children.
@@ -29,7 +29,7 @@ static struct {
     void *(*alloc_fn)(size_t size, void *user);
     void (*free_fn)(void *memory, void *user);
     void *user;
-} hook; /* (e alloc.1) NULL functions = the C library's */
+} chosen; /* (e alloc.1) NULL functions = the C library's */
 
 static void alloc_settled(void)
 {
@@ -52,10 +52,10 @@ void *cconc__alloc(size_t size)
     int saved = errno;
     void *memory;
     alloc_settled();
-    if (!hook.alloc_fn) {
+    if (!chosen.alloc_fn) {
         memory = calloc(1, size ? size : 1);
     } else {
-        memory = hook.alloc_fn(size ? size : 1, hook.user);
+        memory = chosen.alloc_fn(size ? size : 1, chosen.user);
         if (memory) {
             memset(memory, 0, size);
         }
@@ -70,8 +70,8 @@ void cconc__alloc_free(void *memory)
     if (!memory) {
         return;
     }
-    if (hook.free_fn) {
-        hook.free_fn(memory, hook.user);
+    if (chosen.free_fn) {
+        chosen.free_fn(memory, chosen.user);
     } else {
         free(memory);
     }
@@ -85,9 +85,9 @@ int cconc__alloc_choose(void *(*alloc_fn)(size_t size, void *user),
     if (!atom_cas_rlx_rlx(&choice, &found, CHOOSING)) { /* rlx: only picks who may write the hook */
         return EBUSY;
     }
-    hook.alloc_fn = alloc_fn;
-    hook.free_fn = free_fn;
-    hook.user = user;
+    chosen.alloc_fn = alloc_fn;
+    chosen.free_fn = free_fn;
+    chosen.user = user;
     (void)plat_fork_is_ours(); /* I4 */
     atom_store_rel(&choice, CHOSEN); /* [alloc.1] rel: the hook */
     return 0;

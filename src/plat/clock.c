@@ -8,10 +8,10 @@
  *             I2 Nor does time when the real clock is frozen: the flag is set before the real time
  *                is read that the virtual clock starts with, and who read the real time looks at
  *                the flag afterwards.
- * Locks       mu, a leaf below every other: time is read under all of them.
- * Ordering    The flag is relaxed. It is set under mu, together with the reading: whoever sees it
- *             and then has mu reads what was set. Reading the real time keeps what comes before and
- *             after it in order.
+ * Locks       reading_mu, a leaf below every other: time is read under all of them.
+ * Ordering    The flag is relaxed. It is set under the mutex, together with the reading: whoever
+ *             sees it and then has the mutex reads what was set. Reading the real time keeps what
+ *             comes before and after it in order.
  * Lifetime    Static.
  * Rejected    A function to be called for the time: a call through a pointer for every reading. */
 #include "plat/clock.h"
@@ -20,34 +20,34 @@
 
 atom_u32 cconc__clock_is_set;
 
-static plat_mutex mu = PLAT_MUTEX_INIT;
+static plat_mutex reading_mu = PLAT_MUTEX_INIT;
 static int64_t reading_ns; /* (m) */
 
 int64_t cconc__clock_reading(void)
 {
     int64_t now_ns;
-    plat_mutex_lock(&mu);
+    plat_mutex_lock(&reading_mu);
     now_ns = reading_ns;
-    plat_mutex_unlock(&mu);
+    plat_mutex_unlock(&reading_mu);
     return now_ns;
 }
 
 void cconc__clock_freeze(void)
 {
-    plat_mutex_lock(&mu);
+    plat_mutex_lock(&reading_mu);
     atom_store_rlx(&cconc__clock_is_set, 1); /* rlx: see above */
     reading_ns = plat_clock_real();
-    plat_mutex_unlock(&mu);
+    plat_mutex_unlock(&reading_mu);
 }
 
 void cconc__clock_set(int64_t now_ns)
 {
-    plat_mutex_lock(&mu);
+    plat_mutex_lock(&reading_mu);
     if (!plat_clock_is_virtual() || now_ns > reading_ns) {
         reading_ns = now_ns;
     }
     atom_store_rlx(&cconc__clock_is_set, 1); /* rlx: see above */
-    plat_mutex_unlock(&mu);
+    plat_mutex_unlock(&reading_mu);
 }
 
 void cconc__clock_unset(void)
@@ -57,5 +57,5 @@ void cconc__clock_unset(void)
 
 void cconc__clock_reading_forked(void)
 {
-    mu = (plat_mutex)PLAT_MUTEX_INIT;
+    reading_mu = (plat_mutex)PLAT_MUTEX_INIT;
 }

@@ -40,8 +40,7 @@
 #include <sys/signalfd.h>
 #endif
 
-const int cconc__signal_defaults[] = {SIGINT, SIGTERM};
-const size_t cconc__signal_default_count = 2;
+const int cconc__signal_defaults[PLAT_SIGNAL_DEFAULTS] = {SIGINT, SIGTERM};
 
 static struct sigaction kept[PLAT_SIGNAL_END]; /* (i) while hooked */
 static atom_u32 arrived[PLAT_SIGNAL_END];      /* (a) [sig.2] */

@@ -18,8 +18,8 @@
 #define PLAT_SIGNAL_END 65
 
 /* What is asked for when no signals are: interrupt and terminate. */
-extern const int    cconc__signal_defaults[];
-extern const size_t cconc__signal_default_count;
+#define PLAT_SIGNAL_DEFAULTS 2
+extern const int cconc__signal_defaults[PLAT_SIGNAL_DEFAULTS];
 
 /* Tell whether number is a signal that may be hooked at all. */
 bool cconc__signal_may_hook(int number);

@@ -18,7 +18,7 @@ static size_t case_version(const cconc_chan *ch, chan_dir dir)
     return atom_load_acq(ch->word[watched]) & ~CHAN_FLAGS;
 }
 
-static bool case_is_ready(cconc_chan *ch, chan_dir dir, size_t *out_version)
+static bool chan_case_is_ready(cconc_chan *ch, chan_dir dir, size_t *out_version)
 {
     size_t word;
     if (ch->cap == 0) {
@@ -50,12 +50,12 @@ static bool recv_is_right(const wait_case *c)
 
 static bool send_is_ready(const wait_case *c, size_t *out_version)
 {
-    return case_is_ready(c->object, CHAN_SEND, out_version);
+    return chan_case_is_ready(c->object, CHAN_SEND, out_version);
 }
 
 static bool recv_is_ready(const wait_case *c, size_t *out_version)
 {
-    return case_is_ready(c->object, CHAN_RECV, out_version);
+    return chan_case_is_ready(c->object, CHAN_RECV, out_version);
 }
 
 static int send_try(wait_case *c)

@@ -31,7 +31,7 @@ static int signals_collect(const int *signals, size_t count, uint64_t *out_numbe
     uint64_t numbers = 0;
     if (count == 0) {
         signals = cconc__signal_defaults;
-        count = cconc__signal_default_count;
+        count = PLAT_SIGNAL_DEFAULTS;
     }
     for (size_t i = 0; i < count; i++) {
         if (!cconc__signal_may_hook(signals[i])) {

@@ -60,7 +60,6 @@ static void submits(void *arg)
 /* What is there and what is counted: I1 of executor.c, and nothing queued that nobody comes for. */
 MODEL_UNORDERED static bool counts_are_sane(void *arg)
 {
-    const exec_state *ex = &cconc__executor;
     (void)arg;
     return ex->running + ex->starting + ex->idle_count <= ex->threads && ex->starting <= 1 &&
            ex->threads <= 8;

@@ -329,8 +329,7 @@ bool model_fd_is_readable(int fd)
 }
 
 /* Signals. */
-const int cconc__signal_defaults[] = {SIGINT, SIGTERM};
-const size_t cconc__signal_default_count = 2;
+const int cconc__signal_defaults[PLAT_SIGNAL_DEFAULTS] = {SIGINT, SIGTERM};
 static uint64_t hooked;
 static uint64_t arrived;
 static int signal_fd;
