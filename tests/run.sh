@@ -21,6 +21,7 @@
 #           valgrind            unit and stress of build/ under memcheck, leaks included
 #           helgrind            unit and stress of build/, its lock orders and calls of pthreads
 #           clang-14 clang-19   unit, stress and examples with that compiler, checks on
+#           amalgamation        unit, conformance and examples on cconc.c, and its compilers
 #           promela             the Spin models of tests/promela, right and wrong
 #           coverage            unit and conformance; they must run every line, branch and condition
 #           instructions        what the fast paths take, against tests/bench/instructions.tsv
@@ -37,7 +38,7 @@ usage() {
 
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
-    clang-14 clang-19 promela coverage instructions packaging)
+    clang-14 clang-19 amalgamation promela coverage instructions packaging)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -236,6 +237,15 @@ run_clang() {
     CC=$1 run_tests "$1" "build/$1" "unit stress examples"
 }
 
+# The tests that need musl or another compiler are skipped where there is none.
+run_amalgamation() {
+    setup_arguments=(-Damalgamation=true)
+    test_arguments=()
+    can_have amalgamation-musl musl-tools command -v musl-gcc || true
+    run_tests amalgamation build/amalgamation \
+        "unit conformance examples amalgamation"
+}
+
 # The models need no build of the library; the script counts them itself, in its last line.
 run_promela() {
     local start=$SECONDS passed failed
@@ -370,6 +380,7 @@ run_layer() {
     case $1 in
     model) run_model ;;
     coverage) run_coverage ;;
+    amalgamation) run_amalgamation ;;
     asan) run_asan asan "$sanitized_suites" ;;
     eintr)
         setup_arguments=()

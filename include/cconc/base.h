@@ -32,14 +32,14 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define CCONC_API __attribute__((__visibility__("default")))
+#define CCONC_EXPORTED __attribute__((__visibility__("default")))
 #define CCONC_NODISCARD __attribute__((__warn_unused_result__))
 #define CCONC_UNUSED __attribute__((__unused__))
 #define CCONC_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #define CCONC_COLD __attribute__((__cold__))
 #define CCONC_HAS_ATOMIC_BUILTINS 1
 #else
-#define CCONC_API
+#define CCONC_EXPORTED
 #define CCONC_NODISCARD
 #define CCONC_UNUSED
 #define CCONC_PRINTF(text, first)
@@ -49,6 +49,11 @@
 /* Can what pointer is be no object at all? Other than NULL, which is asked for by itself. */
 #define CCONC_IS_MISALIGNED(pointer)                                                               \
     ((CCONC_POINTER_CAST(uintptr_t, pointer) & (sizeof(void *) - 1)) != 0)
+
+/* What stands before each function; a copy of the library that is dropped in may have another. */
+#ifndef CCONC_API
+#define CCONC_API CCONC_EXPORTED
+#endif
 
 /* The deadline that is never reached. */
 #define CCONC_NEVER INT64_MAX

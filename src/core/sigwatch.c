@@ -7,8 +7,8 @@
  * Invariants  I1 A signal is hooked exactly while an added watch has it.
  *             I2 An added watch's context has a handle, and so its memory.
  *             I3 While a watch is added or about to be, the service is not stopped.
- * Locks       sigwatch_mu, rank SIGNAL: the list, the hooks, what the hooks hear. Contexts are ended
- *             with no lock held.
+ * Locks       sigwatch_mu, rank SIGNAL: the list, the hooks, what the hooks hear. Contexts are
+ *             ended with no lock held.
  * Ordering    heard.1  sigwatch_tell(): store rel -> cconc_ctx_signal(): load acq   the number,
  *                      before the context is seen to have ended
  * Lifetime    Whatever is about to be ended is kept by a reference taken under sigwatch_mu.

@@ -41,9 +41,9 @@ SECTIONS = {
 WORDS = {column: {"yes", "no"} for column in COLUMNS}
 WORDS["MT-safe"] |= {"alone", "owner"}
 # What base.h and version.h define for the headers themselves.
-UNDOCUMENTED = {"CCONC_API", "CCONC_BEGIN_DECLS", "CCONC_END_DECLS", "CCONC_COLD", "CCONC_UNUSED",
-                "CCONC_NODISCARD", "CCONC_PRINTF", "CCONC_HAS_ATOMIC_BUILTINS",
-                "CCONC_IS_MISALIGNED", "CCONC_POINTER_CAST"}
+UNDOCUMENTED = {"CCONC_API", "CCONC_BEGIN_DECLS", "CCONC_END_DECLS", "CCONC_COLD",
+                "CCONC_EXPORTED", "CCONC_UNUSED", "CCONC_NODISCARD", "CCONC_PRINTF",
+                "CCONC_HAS_ATOMIC_BUILTINS", "CCONC_IS_MISALIGNED", "CCONC_POINTER_CAST"}
 ATTRIBUTE = re.compile(r"\bCCONC_(?:API|NODISCARD)\b|\bCCONC_PRINTF\([^)]*\)")
 DECLARATION = re.compile(
     r"^(?:#define (?P<macro>CCONC_\w+)(?P<arguments>\([^)]*\))?(?:\\\n|[^\n])*"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check.py - the lint: rules L1 to L15 of the house style, run over the whole tree.
+"""check.py - the lint: rules L1 to L16 of the house style, run over the whole tree.
 SPDX-License-Identifier: MIT
 
 Prints `file:line: Lnn message` for each finding, then each line that opts out, then the counts;
@@ -22,11 +22,12 @@ from rules_names import check_l7
 from rules_orders import check_l4
 from rules_sizes import check_l5
 from rules_text import check_l11, check_l12, check_l13
+from rules_together import check_l16
 from tree import Tree
 
 RULES = [check_l1, check_l2, check_l3, check_l4, check_l5, check_l6, check_l7, check_l8, check_l9,
-         check_l11, check_l12, check_l13, check_l14, check_l15]
-RULE_COUNT = 15
+         check_l11, check_l12, check_l13, check_l14, check_l15, check_l16]
+RULE_COUNT = 16
 LINT_FOLDER = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(LINT_FOLDER))
 

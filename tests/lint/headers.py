@@ -44,7 +44,7 @@ USES = {
     "once.h": "cconc_once used(void);\n"
               "cconc_once used(void) { cconc_once once = CCONC_ONCE_INIT; return once; }\n",
 }
-ATTRIBUTES = {"CCONC_API", "CCONC_COLD", "CCONC_NODISCARD", "CCONC_UNUSED"}
+ATTRIBUTES = {"CCONC_API", "CCONC_COLD", "CCONC_EXPORTED", "CCONC_NODISCARD", "CCONC_UNUSED"}
 CONSTANT = re.compile(r"^#define (CCONC_\w+) +[^{\s]", re.MULTILINE)
 SHOWN = 3  # errors of a header that does not compile
 MAIN = "int main(void) { return 0; }\n"
