@@ -68,7 +68,7 @@ need binutils command -v nm
 install_missing_packages build/packages.log
 sanitized_suites="unit conformance stress" # the whole is to take less than ten minutes
 if [ -n "$full" ]; then
-    export STRESS_MS=${STRESS_MS:-10000}
+    export STRESS_MS=${STRESS_MS:-5000}
     sanitized_suites+=" examples"
 fi
 
@@ -365,10 +365,10 @@ run_model() {
         return
     fi
     if [ -n "$full" ]; then
-        explore model --full --seconds 1200
-        explore model_weak --seconds 240
-        explore model_race --seconds 240
-        explore model_asan --seconds 120
+        explore model --full --seconds 900
+        explore model_weak --seconds 150
+        explore model_race --seconds 150
+        explore model_asan --seconds 90
     else
         explore model --seconds 60
     fi
