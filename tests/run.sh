@@ -91,7 +91,11 @@ skip_layer() {
 configure_and_build() {
     local folder=$1
     shift
-    local arguments=(-Dtests=enabled -Dexamples=enabled -Dwerror=true "$@")
+    local arguments=(-Dtests=enabled -Dexamples=enabled -Dwerror=true)
+    if [ "$folder" != build ]; then
+        arguments+=(-Ddocs=disabled) # one build makes the manual pages
+    fi
+    arguments+=("$@")
     if [ -f "$folder/build.ninja" ]; then
         meson setup --reconfigure "$folder" "${arguments[@]}" ||
             { rm -rf "$folder"/{meson-private,meson-info,build.ninja} &&
@@ -313,7 +317,7 @@ run_coverage() {
 run_packaging() {
     local package
     for package in abigail-tools clang-14 clang-16 clang-19 cmake g++-11 g++-12 lld-14 lld-19 make \
-        musl-tools; do
+        mandoc musl-tools pandoc; do
         missing_packages=()
         need "$package" dpkg -s "$package"
         (install_missing_packages "build/packaging.$package.log") 2>/dev/null
