@@ -27,7 +27,11 @@ enum {
     MAX_HELD = 8,
     MAX_FRAMES = 8,          /* of calls that insist, of one fiber */
     TLS_BYTES = 256,
+#ifdef __SANITIZE_ADDRESS__
+    STACK_BYTES = 256 * 1024, /* each frame is larger, and none is used again */
+#else
     STACK_BYTES = 64 * 1024,
+#endif
 };
 
 typedef enum op_kind {
