@@ -47,19 +47,6 @@ use_relocatable() {
     LD_LIBRARY_PATH=$lib_folder expect_consumer "$scratch/consumer"
 }
 
-# build_app NAME ARGUMENT...: the same meson.build for both ways to have the library.
-build_app() {
-    mkdir -p "$scratch/app/subprojects"
-    ln -sfn "$source_folder" "$scratch/app/subprojects/cconc"
-    cp "$consumer" "$scratch/app"
-    cat >"$scratch/app/meson.build" <<'MESON'
-project('app', 'c', default_options: ['c_std=c11', 'warning_level=3', 'werror=true'])
-executable('consumer', 'consumer.c', dependencies: dependency('libcconc', fallback: 'cconc'))
-MESON
-    quietly meson setup "$scratch/$1" "$scratch/app" "${@:2}"
-    quietly ninja -C "$scratch/$1" consumer
-}
-
 # The subproject as an archive, and the installed library before it.
 use_subproject() {
     export PKG_CONFIG_LIBDIR=$scratch/nowhere

@@ -102,18 +102,10 @@ build_forms() {
 }
 
 build_subproject() {
-    mkdir -p "$scratch/parent/subprojects"
-    ln -s "$source_folder" "$scratch/parent/subprojects/cconc"
-    cp "$consumer" "$scratch/parent"
-    cat >"$scratch/parent/meson.build" <<'MESON'
-project('app', 'c', default_options: ['c_std=c11', 'warning_level=3', 'werror=true'])
-executable('consumer', 'consumer.c', dependencies: dependency('libcconc', fallback: 'cconc'))
-MESON
-    PKG_CONFIG_LIBDIR=$scratch quietly meson setup "$scratch/parent/out" "$scratch/parent"
-    quietly ninja -C "$scratch/parent/out"
-    expect_form shared "$scratch/parent/out/consumer"
-    expect_consumer "$scratch/parent/out/consumer"
-    expect_no_more_than_the_library "$scratch/parent/out"
+    PKG_CONFIG_LIBDIR=$scratch/nowhere build_app parent
+    expect_form shared "$scratch/parent/consumer"
+    expect_consumer "$scratch/parent/consumer"
+    expect_no_more_than_the_library "$scratch/parent"
 }
 
 # Some linkers refuse maps that others take; the versions must not get lost for that in silence.
