@@ -39,7 +39,7 @@ void       model_call_end(model_call *call);
 
 #define MODEL_CALL(fn, rules, ...)  \\
     __extension__({  \\
-        model_call model_noted __attribute__((cleanup(model_call_end))) =  \\
+        model_call model_noted __attribute__((cleanup(model_call_end), unused)) =  \\
             model_call_begin(#fn, rules);  \\
         (fn)(__VA_ARGS__);  \\
     })
