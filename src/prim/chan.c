@@ -1,16 +1,16 @@
 /* chan.c - how channels work: their life, and the calls
  * SPDX-License-Identifier: MIT
  *
- * Idea        A buffered channel is a lock-free ring (chan_ring.c) with a queue of blocked callers
+ * Idea        A buffered channel is a lock-free ring (core/ring.c) with a queue of blocked callers
  *             a direction (chan_queue.c). With capacity 0 there is no ring, and two callers meet
  *             (chan_meet.c). What is common lies here: try, and where that would have to wait, look
  *             for a moment, then block in the one shape of the library.
  * Invariants  I1 Once closed, nothing goes in and no unclaimed waiter stays queued.
  *             I2 A call that returns other than 0 has moved nothing.
  * Locks       mu, rank CHAN: closing and counting.
- * Ordering    The edges of chan_ring.c and chan_meet.c; [park.1] carries a grant to its waiter.
+ * Ordering    The edges of ring.c and chan_meet.c; [park.1] carries a grant to its waiter.
  * Lifetime    free is alone by contract; a waker is done with the channel when it leaves mu.
- * Rejected    A lock around a plain ring, see chan_ring.c and 0001. */
+ * Rejected    A lock around a plain ring, see ring.c and 0001. */
 #include "prim/chan.h"
 
 #include "core/must.h"
@@ -22,24 +22,6 @@
 #include "prim/elem.h"
 
 #define CHAN_LOOKS 64 /* of the looks before queueing, one goes further than the slot */
-
-/* A slot begins with its stamp; the element follows, aligned as its size lets one guess. */
-static void chan_lay_out(cconc_chan *ch, size_t elem_size, size_t cap)
-{
-    size_t index_bits = 0;
-    while (((size_t)1 << index_bits) < cap) {
-        index_bits++;
-    }
-    ch->cap = cap;
-    ch->elem_size = elem_size;
-    ch->elem_at = elem_size > 0 && elem_size % 16 == 0 ? 16 : sizeof(atom_size);
-    ch->stride = (ch->elem_at + elem_size + 7) / 8 * 8;
-    if (ch->elem_at == 16) {
-        ch->stride = (ch->stride + 15) / 16 * 16;
-    }
-    ch->index_mask = ((size_t)1 << index_bits) - 1;
-    ch->lap = CHAN_ONE << index_bits;
-}
 
 /* Memory that begins with a cache line. */
 static cconc_chan *chan_alloc(void)
@@ -57,17 +39,14 @@ static cconc_chan *chan_alloc(void)
 
 static int chan_make_slots(cconc_chan *ch)
 {
-    if (ch->cap == 0) {
-        return 0;
+    void *slots = NULL;
+    if (ch->ring.cap > 0) {
+        slots = cconc__alloc(ch->ring.cap * ch->ring.stride);
     }
-    ch->slots = cconc__alloc(ch->cap * ch->stride);
-    if (!ch->slots) {
-        return ENOMEM;
+    if (slots) {
+        cconc__ring_use(&ch->ring, slots);
     }
-    for (size_t i = 0; i < ch->cap; i++) {
-        atom_init((atom_size *)(void *)(ch->slots + i * ch->stride), i * CHAN_ONE);
-    }
-    return 0;
+    return slots || ch->ring.cap == 0 ? 0 : ENOMEM;
 }
 
 int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opts,
@@ -87,7 +66,12 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
     if (!ch) {
         return ENOMEM;
     }
-    chan_lay_out(ch, elem_size, cap);
+    for (int dir = 0; dir < 2; dir++) {
+        ch->ring.word[dir] = cap == 0 ? &ch->near_word[dir] : &ch->far_word[dir].at;
+        waitq_init(&ch->side[dir].queue);
+    }
+    atom_init(&ch->seat, NULL);
+    cconc__ring_init(&ch->ring, elem_size, cap);
     if (chan_make_slots(ch) != 0) {
         goto undo_chan;
     }
@@ -98,16 +82,10 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
         ch->drop = opts->drop;
         ch->user = opts->user;
     }
-    for (int dir = 0; dir < 2; dir++) {
-        ch->word[dir] = cap == 0 ? &ch->near_word[dir] : &ch->far_word[dir].at;
-        atom_init(ch->word[dir], 0);
-        atom_init(&ch->seat, NULL);
-        waitq_init(&ch->side[dir].queue);
-    }
     *out_chan = ch;
     return 0;
 undo_slots:
-    cconc__alloc_free(ch->slots);
+    cconc__alloc_free(ch->ring.slots);
 undo_chan:
     cconc__alloc_free(ch->memory);
     return ENOMEM;
@@ -123,12 +101,12 @@ int cconc_chan_new(size_t elem_size, size_t cap, cconc_chan **out_chan)
 static void chan_drop_all(cconc_chan *ch)
 {
     bool wake;
-    while (ch->drop && ch->cap > 0 && cconc__chan_ring_is_ready(ch, CHAN_RECV)) {
-        size_t word = atom_load_rlx(ch->word[CHAN_RECV]); /* rlx: free is alone */
-        size_t index = word / CHAN_ONE & ch->index_mask;
+    while (ch->drop && ch->ring.cap > 0 && cconc__ring_is_ready(&ch->ring, CHAN_RECV)) {
+        size_t word = atom_load_rlx(ch->ring.word[CHAN_RECV]); /* rlx: free is alone */
+        size_t index = word / RING_ONE & ch->ring.index_mask;
         /* first out: drop may end the thread, and what it got counts as destroyed */
-        (void)cconc__chan_ring_try(ch, CHAN_RECV, NULL, &wake);
-        ch->drop(ch->slots + index * ch->stride + ch->elem_at, ch->user);
+        (void)cconc__ring_try(&ch->ring, CHAN_RECV, NULL, &wake);
+        ch->drop(ch->ring.slots + index * ch->ring.stride + ch->ring.elem_at, ch->user);
     }
 }
 
@@ -138,7 +116,7 @@ static void chan_free_go(void *arg)
     cconc_chan *ch = arg;
     chan_drop_all(ch);
     cconc__lock_destroy(&ch->mu);
-    cconc__alloc_free(ch->slots);
+    cconc__alloc_free(ch->ring.slots);
     cconc__alloc_free(ch->memory);
 }
 
@@ -168,14 +146,14 @@ int cconc_chan_close(cconc_chan *ch)
     wake_batch batch = WAKE_BATCH_INIT;
     bool was_closed;
     lock_take(&ch->mu);
-    if (ch->cap == 0) {
+    if (ch->ring.cap == 0) {
         cconc__chan_unseat_locked(ch); /* and nobody sits down again */
     }
     /* [ring.2] [meet.1] acqrel: from here on nothing goes in; what came before goes with it */
-    was_closed = (atom_or_acqrel(ch->word[CHAN_SEND], CHAN_CLOSED) & CHAN_CLOSED) != 0;
+    was_closed = (atom_or_acqrel(ch->ring.word[CHAN_SEND], RING_CLOSED) & RING_CLOSED) != 0;
     chan_close_side_locked(ch, CHAN_SEND, &batch);
     chan_close_side_locked(ch, CHAN_RECV, &batch);
-    if (ch->cap > 0) {
+    if (ch->ring.cap > 0) {
         cconc__chan_ring_unflag_locked(ch);
     }
     lock_leave(&ch->mu);
@@ -203,13 +181,13 @@ static int chan_look(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
 {
     spinner s;
     int err = EAGAIN;
-    if (ch->cap == 0) { /* two that only look never meet: queue first, then look for the wake */
+    if (ch->ring.cap == 0) { /* two that only look never meet: queue first, then look */
         return EAGAIN;
     }
     cconc__spin_begin(&s, self_get());
     while (err == EAGAIN && cconc__node_err(ctx) == 0 && cconc__spin_again(&s)) {
         /* the slot's stamp alone, which the peer writes anyway; now and then for close */
-        if (cconc__chan_ring_is_ready(ch, dir) || s.rounds % CHAN_LOOKS == 0) {
+        if (cconc__ring_is_ready(&ch->ring, dir) || s.rounds % CHAN_LOOKS == 0) {
             err = chan_attempt(ch, dir, elem);
         }
     }
@@ -235,7 +213,7 @@ void cconc__chan_insert_locked(cconc_chan *ch, chan_dir dir, wait_node *node)
 
 wait_queued cconc__chan_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node)
 {
-    return ch->cap == 0 ? cconc__chan_meet_enqueue(ch, dir, w, node)
+    return ch->ring.cap == 0 ? cconc__chan_meet_enqueue(ch, dir, w, node)
                         : cconc__chan_ring_enqueue(ch, dir, w, node);
 }
 
@@ -246,7 +224,7 @@ void cconc__chan_dequeue(cconc_chan *ch, chan_dir dir, const waiter *w, wait_nod
     if (ours && kind == CLAIM_READY) {
         cconc__chan_ring_arrive(ch, dir);
     } else if (!ours || (kind != CLAIM_GRANT && kind != CLAIM_CLOSE)) {
-        if (ch->cap == 0) {
+        if (ch->ring.cap == 0) {
             cconc__chan_meet_leave(ch, dir, node);
         } else {
             cconc__chan_ring_leave(ch, dir, node);
@@ -260,7 +238,7 @@ static int chan_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b, cconc_ctx *
     int err;
     switch (waiter_kind(&b->w)) {
     case CLAIM_GRANT: /* who granted it has taken it out */
-        if (ch->cap == 0) {
+        if (ch->ring.cap == 0) {
             cconc__chan_seat_settle(ch, dir, b);
         }
         return 0;
@@ -278,7 +256,7 @@ static int chan_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b, cconc_ctx *
 /* Wait once. Returns EAGAIN if it must begin again. */
 static int chan_wait(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, lone_waiter *b)
 {
-    wait_queued queued = ch->cap == 0 ? cconc__chan_seat(ch, dir, b) : WAIT_AGAIN;
+    wait_queued queued = ch->ring.cap == 0 ? cconc__chan_seat(ch, dir, b) : WAIT_AGAIN;
     if (queued == WAIT_QUEUED) {
         cconc__chan_seat_wait(ch, b);
         return chan_settle(ch, dir, b, ctx);
@@ -287,7 +265,7 @@ static int chan_wait(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, lone_waiter *
         queued = cconc__chan_enqueue(ch, dir, &b->w, &b->node);
     }
     if (queued == WAIT_QUEUED) {
-        cconc__waiter_park(&b->w, ch->cap == 0);
+        cconc__waiter_park(&b->w, ch->ring.cap == 0);
         return chan_settle(ch, dir, b, ctx);
     }
     return queued == WAIT_FIRED ? 0 : chan_attempt(ch, dir, b->node.elem);
@@ -323,7 +301,7 @@ static int chan_move(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
     }
     /* Capacity 0: whoever queues looks for a peer under the same lock. */
     err = EAGAIN;
-    if (ch->cap > 0 && cconc__chan_ring_is_ready(ch, dir)) {
+    if (ch->ring.cap > 0 && cconc__ring_is_ready(&ch->ring, dir)) {
         err = chan_attempt(ch, dir, elem);
     }
     return err == EAGAIN ? chan_block(ch, dir, ctx, elem) : err;
@@ -331,7 +309,7 @@ static int chan_move(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
 
 static bool chan_elem_is_missing(const cconc_chan *ch, const void *elem)
 {
-    return !elem && ch && ch->elem_size > 0;
+    return !elem && ch && ch->ring.elem_size > 0;
 }
 
 int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, const void *elem)
@@ -379,7 +357,7 @@ int cconc_chan_send_n(cconc_chan *ch, cconc_ctx *ctx, const void *elems, size_t 
         err = cconc_chan_send(ch, ctx, from);
         if (!err) {
             done++;
-            from = ch->elem_size > 0 ? from + ch->elem_size : from;
+            from = ch->ring.elem_size > 0 ? from + ch->ring.elem_size : from;
         }
     }
     if (out_count) {
@@ -400,7 +378,7 @@ int cconc_chan_recv_n(cconc_chan *ch, cconc_ctx *ctx, void *out_elems, size_t co
     if (!err && count > 0) {
         do {
             done++;
-            to = to ? to + ch->elem_size : to;
+            to = to ? to + ch->ring.elem_size : to;
         } while (done < count && chan_attempt(ch, CHAN_RECV, to) == 0);
     }
     if (out_count) {
@@ -412,37 +390,18 @@ int cconc_chan_recv_n(cconc_chan *ch, cconc_ctx *ctx, void *out_elems, size_t co
 size_t cconc_chan_len(const cconc_chan *ch)
 {
     MUST_ALIGN(ch, cconc_chan);
-    size_t tail;
-    size_t head;
-    size_t again;
-    size_t from;
-    size_t to;
-    if (!ch || ch->cap == 0) {
-        return 0;
-    }
-    tail = atom_load_acq(ch->word[CHAN_SEND]); /* [ring.2] acq: head is read after it */
-    do { /* a pair that was there at one instant */
-        again = tail;
-        head = atom_load_acq(ch->word[CHAN_RECV]); /* [ring.2] acq: tail is read after it */
-        tail = atom_load_acq(ch->word[CHAN_SEND]); /* [ring.2] acq: as above */
-    } while (((tail ^ again) & ~CHAN_FLAGS) != 0);
-    from = head / CHAN_ONE & ch->index_mask;
-    to = tail / CHAN_ONE & ch->index_mask;
-    if (to == from) {
-        return ((head ^ tail) & ~CHAN_FLAGS) == 0 ? 0 : ch->cap;
-    }
-    return to > from ? to - from : ch->cap - from + to;
+    return ch && ch->ring.cap > 0 ? cconc__ring_len(&ch->ring) : 0;
 }
 
 size_t cconc_chan_cap(const cconc_chan *ch)
 {
     MUST_ALIGN(ch, cconc_chan);
-    return ch ? ch->cap : 0;
+    return ch ? ch->ring.cap : 0;
 }
 
 size_t cconc__chan_elem_size(const cconc_chan *ch)
 {
-    return ch->elem_size;
+    return ch->ring.elem_size;
 }
 
 void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receivers)

@@ -3,7 +3,7 @@
  *
  * Key  (i) immutable after new  (a) atomic  (m) under mu
  *
- * chan.c has the life of a channel and the calls, chan_ring.c the ring without a lock, chan_queue.c
+ * chan.c has the life of a channel and the calls, ring.c the ring without a lock, chan_queue.c
  * the blocked callers of a ring, chan_meet.c the rendezvous, chan_case.c the cases of select.
  */
 #ifndef PRIM_CHAN_H
@@ -16,27 +16,16 @@
 #include <cconc/chan.h>
 
 #include "core/lock.h"
+#include "core/ring.h"
 #include "core/waitable.h"
 #include "core/waiter.h"
 #include "core/waitq.h"
 #include "plat/atomic.h"
 
-/* A direction of a channel; its opposite is 1 - dir. */
-typedef enum chan_dir { CHAN_SEND = 0, CHAN_RECV = 1 } chan_dir;
-
-static inline chan_dir chan_other(chan_dir dir)
-{
-    return dir == CHAN_SEND ? CHAN_RECV : CHAN_SEND;
-}
-
-/* Each direction has one word: a position, and below it three flags. Positions are lap | index, so
- * that a slot and its turn are one comparison whatever the capacity. Capacity 0: the position of
- * word[dir] counts the waiters that the other direction has queued. */
-#define CHAN_WAKE ((size_t)1)   /* the other direction has waiters, and one of them wants a wake */
-#define CHAN_DIRECT ((size_t)2) /* take the lock: the waiter at the head is served first */
-#define CHAN_CLOSED ((size_t)4) /* nothing more goes in; in word[CHAN_SEND] */
-#define CHAN_FLAGS ((size_t)7)
-#define CHAN_ONE ((size_t)8)
+/* A direction of a channel. */
+typedef ring_dir chan_dir;
+#define CHAN_SEND RING_IN
+#define CHAN_RECV RING_OUT
 
 /* The blocked callers of one direction. */
 typedef struct chan_side {
@@ -44,45 +33,19 @@ typedef struct chan_side {
     bool  waking; /* (m) one was told READY and will report back: wake nobody else */
 } chan_side;
 
-typedef struct chan_word {
-    atom_size at;                              /* (a) position and flags [ring.2] */
-    char alone[ATOM_LINE - sizeof(atom_size)]; /* senders and receivers write their own line */
-} chan_word;
-
 /* Laid out by cache line: what is only read; a line for each direction of a ring; then what callers
  * who meet under the lock write together. */
 struct cconc_chan {
-    size_t             cap;         /* (i) elements; 0 = rendezvous */
-    size_t             elem_size;   /* (i) bytes */
-    atom_size         *word[2];     /* (i) by chan_dir: far_word of a ring, near_word if cap is 0 */
-    size_t             index_mask;  /* (i) the index bits of a position */
-    size_t             lap;         /* (i) what one round adds to a position */
-    unsigned char     *slots;       /* (i) cap slots: stamp, element */
-    size_t             stride;      /* (i) bytes from slot to slot */
-    size_t             elem_at;     /* (i) where in a slot the element begins */
+    ring               ring;        /* (i) cap 0 = rendezvous, with near_word, else far_word */
     cconc_chan_drop_fn drop;        /* (i) or NULL */
     void              *user;        /* (i) */
     void              *memory;      /* (i) what was allocated */
-    _Alignas(ATOM_LINE) chan_word far_word[2]; /* (a) */
+    _Alignas(ATOM_LINE) ring_line far_word[2]; /* (a) */
     _Alignas(ATOM_LINE) atom_ptr seat; /* (a) capacity 0: who spins, see chan_meet.c [seat.1] */
     atom_size          near_word[2]; /* (a) */
     lock               mu;          /* rank CHAN; guards (m) and the flags of the words */
     chan_side          side[2];     /* (m) by chan_dir */
 };
-
-/* Copy one element. to may be NULL: it is thrown away. */
-void cconc__chan_copy(const cconc_chan *ch, void *to, const void *from);
-
-/* chan_ring.c: move one element by the lock-free ring. Returns 0; EAGAIN full or empty; EPIPE
- * closed; EBUSY if the lock must be taken. *out_wake: the other direction wants a wake. */
-int cconc__chan_ring_try(cconc_chan *ch, chan_dir dir, void *elem, bool *out_wake);
-
-/* The same on behalf of a queued waiter, with mu held and CHAN_DIRECT set; the slot is ready. */
-bool cconc__chan_ring_move_locked(cconc_chan *ch, chan_dir dir, void *elem);
-
-/* Is the next slot ready to be moved? Is there one that will be, by position alone? */
-bool cconc__chan_ring_is_ready(const cconc_chan *ch, chan_dir dir);
-bool cconc__chan_ring_has(const cconc_chan *ch, chan_dir dir);
 
 /* chan_queue.c: try with the lock, after those who are served first; wake who waits in dir; queue a
  * waiter; leave the queue undone, or after having been told READY. */
@@ -121,12 +84,12 @@ static inline int chan_attempt(cconc_chan *ch, chan_dir dir, void *elem)
 {
     bool wake;
     int err;
-    if (ch->cap == 0) {
+    if (ch->ring.cap == 0) {
         return cconc__chan_meet_attempt(ch, dir, elem);
     }
-    err = cconc__chan_ring_try(ch, dir, elem, &wake);
+    err = cconc__ring_try(&ch->ring, dir, elem, &wake);
     if (err == 0 && wake) {
-        cconc__chan_ring_wake(ch, chan_other(dir));
+        cconc__chan_ring_wake(ch, ring_other(dir));
     }
     return err == EBUSY ? cconc__chan_ring_attempt(ch, dir, elem) : err;
 }

@@ -5,7 +5,7 @@
  * Invariants  I1 A direction that is not ready stays so while the word that would make it ready
  *                keeps its position and its closed flag: that is the version.
  * Locks       None taken here.
- * Ordering    The edges of chan_ring.c and chan_meet.c.
+ * Ordering    The edges of ring.c and chan_meet.c.
  * Lifetime    The case lies in the select that runs.
  * Rejected    A select that knows channels: it would know contexts and timers too. */
 #include "prim/chan.h"
@@ -13,33 +13,33 @@
 /* The word whose change makes dir ready. */
 static size_t case_version(const cconc_chan *ch, chan_dir dir)
 {
-    chan_dir watched = ch->cap == 0 ? dir : chan_other(dir);
+    chan_dir watched = ch->ring.cap == 0 ? dir : ring_other(dir);
     /* [ring.2] [meet.1] acq: read before the look */
-    return atom_load_acq(ch->word[watched]) & ~CHAN_FLAGS;
+    return atom_load_acq(ch->ring.word[watched]) & ~RING_FLAGS;
 }
 
 static bool chan_case_is_ready(cconc_chan *ch, chan_dir dir, size_t *out_version)
 {
     size_t word;
-    if (ch->cap == 0) {
+    if (ch->ring.cap == 0) {
         cconc__chan_unseat(ch);
     }
     *out_version = case_version(ch, dir);
     /* [ring.2] [meet.1] acq: what came before close */
-    word = atom_load_acq(ch->word[CHAN_SEND]);
-    if (word & CHAN_CLOSED) {
+    word = atom_load_acq(ch->ring.word[CHAN_SEND]);
+    if (word & RING_CLOSED) {
         return true;
     }
-    if (ch->cap > 0) {
-        return cconc__chan_ring_has(ch, dir);
+    if (ch->ring.cap > 0) {
+        return cconc__ring_has(&ch->ring, dir);
     }
-    return (atom_load_acq(ch->word[dir]) & CHAN_WAKE) != 0; /* [meet.1] acq */
+    return (atom_load_acq(ch->ring.word[dir]) & RING_WAKE) != 0; /* [meet.1] acq */
 }
 
 static bool send_is_right(const wait_case *c)
 {
     const cconc_chan *ch = c->object;
-    return c->node.elem || ch->elem_size == 0;
+    return c->node.elem || ch->ring.elem_size == 0;
 }
 
 static bool recv_is_right(const wait_case *c)

@@ -10,7 +10,7 @@
  * Picture     seat    0 --sit--> waiter|dir --take--> 0           sitting down and being taken
  *                     |              | unseat, under mu
  *                     +--------------+--> SEAT_LOCKED ----------> 0  once both queues are empty
- * Invariants  I1 word[dir] has CHAN_WAKE iff the other direction's queue is not empty; its position
+ * Invariants  I1 word[dir] has RING_WAKE iff the other direction's queue is not empty; its position
  *                changes whenever that queue grows, and whenever the seat is opened again: while
  *                it keeps its value nobody has come to wait.
  *             I2 A waiter is matched with the oldest willing one that is not itself: somebody sits
@@ -46,20 +46,20 @@ static void meet_note_locked(cconc_chan *ch, chan_dir dir, bool grown)
 {
     size_t word;
     cconc__lock_assert_held(&ch->mu);
-    word = atom_load_rlx(ch->word[dir]) & ~CHAN_WAKE; /* rlx: changed under mu only */
-    if (ch->side[chan_other(dir)].queue.count > 0) {
-        word |= CHAN_WAKE;
+    word = atom_load_rlx(ch->ring.word[dir]) & ~RING_WAKE; /* rlx: changed under mu only */
+    if (ch->side[ring_other(dir)].queue.count > 0) {
+        word |= RING_WAKE;
     }
     if (grown) {
-        word += CHAN_ONE;
+        word += RING_ONE;
     }
-    atom_store_rel(ch->word[dir], word); /* [meet.1] rel: what came before */
+    atom_store_rel(ch->ring.word[dir], word); /* [meet.1] rel: what came before */
 }
 
 static bool meet_is_closed_locked(cconc_chan *ch)
 {
     cconc__lock_assert_held(&ch->mu);
-    return (atom_load_rlx(ch->word[CHAN_SEND]) & CHAN_CLOSED) != 0; /* rlx: set under mu only */
+    return (atom_load_rlx(ch->ring.word[CHAN_SEND]) & RING_CLOSED) != 0; /* rlx: set under mu */
 }
 
 /* Claim the oldest waiter of dir that is not w and still waits, and take it out of the queue; NULL
@@ -79,11 +79,11 @@ static wait_node *meet_claim_locked(cconc_chan *ch, chan_dir dir, const waiter *
         won = waiter_claim(node->w, CLAIM_GRANT, node->index);
         waitq_remove(queue, node);
         if (won) {
-            meet_note_locked(ch, chan_other(dir), false);
+            meet_note_locked(ch, ring_other(dir), false);
             return node;
         }
     }
-    meet_note_locked(ch, chan_other(dir), false);
+    meet_note_locked(ch, ring_other(dir), false);
     return NULL;
 }
 
@@ -106,9 +106,9 @@ static void meet_finish(cconc_chan *ch, chan_dir dir, void *elem, wait_node *pee
 {
     wake_batch batch = WAKE_BATCH_INIT;
     if (dir == CHAN_SEND) {
-        cconc__chan_copy(ch, peer->elem, elem);
+        cconc__ring_copy(&ch->ring, peer->elem, elem);
     } else {
-        cconc__chan_copy(ch, elem, peer->elem);
+        cconc__ring_copy(&ch->ring, elem, peer->elem);
     }
     batch_add(&batch, peer);
     batch_wake(&batch);
@@ -140,7 +140,7 @@ static bool seat_swap(cconc_chan *ch, uintptr_t from, uintptr_t to)
 /* Where the element of one who sits lies: in its node if it is small. */
 static void *seat_elem(const cconc_chan *ch, lone_waiter *b)
 {
-    return ch->elem_size <= sizeof(b->node.value) ? b->node.value : b->node.elem;
+    return ch->ring.elem_size <= sizeof(b->node.value) ? b->node.value : b->node.elem;
 }
 
 /* Take the caller of the other side that sits, if one does, and move the element. */
@@ -148,16 +148,16 @@ static bool seat_take(cconc_chan *ch, chan_dir dir, void *elem)
 {
     uintptr_t seat = seat_load(ch);
     lone_waiter *peer;
-    while (seat_has(seat, chan_other(dir))) {
+    while (seat_has(seat, ring_other(dir))) {
         if (!seat_swap(ch, seat, 0)) {
             seat = seat_load(ch);
             continue;
         }
         peer = seat_waiter(seat);
         if (dir == CHAN_SEND) {
-            cconc__chan_copy(ch, seat_elem(ch, peer), elem);
+            cconc__ring_copy(&ch->ring, seat_elem(ch, peer), elem);
         } else {
-            cconc__chan_copy(ch, elem, seat_elem(ch, peer));
+            cconc__ring_copy(&ch->ring, elem, seat_elem(ch, peer));
         }
         cconc__waiter_grant(&peer->w, SEAT_GRANT);
         return true;
@@ -169,7 +169,7 @@ static bool seat_take(cconc_chan *ch, chan_dir dir, void *elem)
 static bool seat_sit(cconc_chan *ch, chan_dir dir, lone_waiter *b)
 {
     if (dir == CHAN_SEND && seat_elem(ch, b) != b->node.elem) {
-        cconc__chan_copy(ch, b->node.value, b->node.elem);
+        cconc__ring_copy(&ch->ring, b->node.value, b->node.elem);
     }
     return seat_swap(ch, 0, (uintptr_t)b | (dir == CHAN_RECV ? SEAT_DIR : 0));
 }
@@ -189,8 +189,8 @@ static void seat_announce_locked(cconc_chan *ch, uintptr_t seat)
     cconc__lock_assert_held(&ch->mu);
     if (seat > SEAT_LOCKED) {
         chan_dir to = seat_has(seat, CHAN_RECV) ? CHAN_SEND : CHAN_RECV;
-        size_t word = atom_load_rlx(ch->word[to]); /* rlx: changed under mu only */
-        atom_store_rel(ch->word[to], (word | CHAN_WAKE) + CHAN_ONE); /* [meet.1] rel */
+        size_t word = atom_load_rlx(ch->ring.word[to]); /* rlx: changed under mu only */
+        atom_store_rel(ch->ring.word[to], (word | RING_WAKE) + RING_ONE); /* [meet.1] rel */
     }
 }
 
@@ -249,7 +249,7 @@ void cconc__chan_seat_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b)
 {
     if (waiter_index(&b->w) == SEAT_GRANT && dir == CHAN_RECV &&
         seat_elem(ch, b) != b->node.elem) {
-        cconc__chan_copy(ch, b->node.elem, b->node.value);
+        cconc__ring_copy(&ch->ring, b->node.elem, b->node.value);
     }
 }
 
@@ -269,15 +269,15 @@ int cconc__chan_meet_attempt(cconc_chan *ch, chan_dir dir, void *elem)
     if (seat_take(ch, dir, elem)) {
         return 0;
     }
-    word = atom_load_acq(ch->word[CHAN_SEND]); /* [meet.1] acq: what came before close */
-    if (word & CHAN_CLOSED) {
+    word = atom_load_acq(ch->ring.word[CHAN_SEND]); /* [meet.1] acq: what came before close */
+    if (word & RING_CLOSED) {
         return EPIPE;
     }
-    if (!(atom_load_acq(ch->word[dir]) & CHAN_WAKE)) { /* [meet.1] acq: looked at again under mu */
+    if (!(atom_load_acq(ch->ring.word[dir]) & RING_WAKE)) { /* [meet.1] acq: again under mu */
         return EAGAIN;
     }
     lock_take(&ch->mu);
-    peer = meet_claim_locked(ch, chan_other(dir), NULL);
+    peer = meet_claim_locked(ch, ring_other(dir), NULL);
     meet_reseat_locked(ch);
     lock_leave(&ch->mu);
     if (!peer) {
@@ -291,7 +291,7 @@ int cconc__chan_meet_attempt(cconc_chan *ch, chan_dir dir, void *elem)
  * withdraw itself from the other objects of its select. */
 static wait_queued meet_look_locked(cconc_chan *ch, chan_dir dir, waiter *w, wait_node **out_peer)
 {
-    chan_dir other = chan_other(dir);
+    chan_dir other = ring_other(dir);
     cconc__lock_assert_held(&ch->mu);
     *out_peer = NULL;
     if (meet_is_closed_locked(ch)) {
@@ -317,7 +317,7 @@ wait_queued cconc__chan_meet_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wa
     queued = meet_look_locked(ch, dir, w, &peer); /* the second look */
     if (queued == WAIT_QUEUED) {
         cconc__chan_insert_locked(ch, dir, node);
-        meet_note_locked(ch, chan_other(dir), true);
+        meet_note_locked(ch, ring_other(dir), true);
     }
     meet_reseat_locked(ch);
     lock_leave(&ch->mu);
@@ -334,7 +334,7 @@ void cconc__chan_meet_leave(cconc_chan *ch, chan_dir dir, wait_node *node)
     lock_take(&ch->mu);
     if (node->queued) {
         waitq_remove(&ch->side[dir].queue, node);
-        meet_note_locked(ch, chan_other(dir), false);
+        meet_note_locked(ch, ring_other(dir), false);
         meet_reseat_locked(ch);
     }
     lock_leave(&ch->mu);

@@ -4,16 +4,16 @@
  * Idea        A blocked caller is told READY and tries again like anybody else, so that a running
  *             caller may drain or fill the ring while it wakes; until it has come back (arrive)
  *             nobody else is woken: one wake for a batch. Whoever has waited CHAN_AGED_NS at the
- *             head is served directly: others are kept off the ring by CHAN_DIRECT, and the next
+ *             head is served directly: others are kept off the ring by RING_DIRECT, and the next
  *             element or slot is moved on its behalf.
- * Invariants  I1 CHAN_WAKE is set in the other direction's word iff the queue is not empty and
- *                nobody is waking, or CHAN_DIRECT is set; whoever sets it looks at the ring
+ * Invariants  I1 RING_WAKE is set in the other direction's word iff the queue is not empty and
+ *                nobody is waking, or RING_DIRECT is set; whoever sets it looks at the ring
  *                afterwards.
- *             I2 CHAN_DIRECT is set only while the queue is not empty.
+ *             I2 RING_DIRECT is set only while the queue is not empty.
  *             I3 Each READY is followed by one arrive.
  * Locks       mu, rank CHAN. Batches are woken after it.
  * Ordering    queue.1  queue_flag_locked(): or acqrel, and acqrel -> queue_flag_locked(): or acqrel
- *                      (lock) the flags are one word with the position, see chan_ring.c
+ *                      (lock) the flags are one word with the position, see ring.c
  * Lifetime    See waiter.c: nodes lie on the stacks of their waiters.
  * Rejected    Handing over every element directly: each costs a wake-up, and the ring never
  *             fills. */
@@ -35,21 +35,21 @@ static void queue_flag_locked(cconc_chan *ch, chan_dir dir, size_t flag, bool on
 {
     size_t word;
     cconc__lock_assert_held(&ch->mu);
-    word = atom_load_rlx(ch->word[dir]); /* rlx: flags change under mu only */
+    word = atom_load_rlx(ch->ring.word[dir]); /* rlx: flags change under mu only */
     if (((word & flag) != 0) == on) {
         return;
     }
     if (on) {
-        (void)atom_or_acqrel(ch->word[dir], flag); /* [queue.1] acqrel: before we look again */
+        (void)atom_or_acqrel(ch->ring.word[dir], flag); /* [queue.1] acqrel: before we look again */
     } else {
-        (void)atom_and_acqrel(ch->word[dir], ~flag); /* [queue.1] acqrel */
+        (void)atom_and_acqrel(ch->ring.word[dir], ~flag); /* [queue.1] acqrel */
     }
 }
 
 static bool queue_is_direct_locked(cconc_chan *ch, chan_dir dir)
 {
     cconc__lock_assert_held(&ch->mu);
-    return (atom_load_rlx(ch->word[dir]) & CHAN_DIRECT) != 0; /* rlx: changed under mu only */
+    return (atom_load_rlx(ch->ring.word[dir]) & RING_DIRECT) != 0; /* rlx: changed under mu only */
 }
 
 /* Restore I1 and I2. */
@@ -59,9 +59,9 @@ static void queue_update_locked(cconc_chan *ch, chan_dir dir)
     bool any = side->queue.count > 0;
     cconc__lock_assert_held(&ch->mu);
     if (!any) {
-        queue_flag_locked(ch, dir, CHAN_DIRECT, false);
+        queue_flag_locked(ch, dir, RING_DIRECT, false);
     }
-    queue_flag_locked(ch, chan_other(dir), CHAN_WAKE,
+    queue_flag_locked(ch, ring_other(dir), RING_WAKE,
                       any && (!side->waking || queue_is_direct_locked(ch, dir)));
 }
 
@@ -89,18 +89,18 @@ static bool queue_serve_aged_locked(cconc_chan *ch, chan_dir dir, wake_batch *ba
     bool wake = false;
     bool any = false;
     cconc__lock_assert_held(&ch->mu);
-    queue_flag_locked(ch, dir, CHAN_DIRECT, true);
-    while (node_is_aged(node) && cconc__chan_ring_is_ready(ch, dir)) {
+    queue_flag_locked(ch, dir, RING_DIRECT, true);
+    while (node_is_aged(node) && cconc__ring_is_ready(&ch->ring, dir)) {
         waitq_remove(&side->queue, node);
         if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
-            wake |= cconc__chan_ring_move_locked(ch, dir, node->elem);
+            wake |= cconc__ring_move(&ch->ring, dir, node->elem);
             batch_add(batch, node);
             any = true;
         }
         node = waitq_first(&side->queue);
     }
     if (any || !node_is_aged(node)) { /* else it was overtaken: keep the others off */
-        queue_flag_locked(ch, dir, CHAN_DIRECT, false);
+        queue_flag_locked(ch, dir, RING_DIRECT, false);
     }
     return wake;
 }
@@ -116,13 +116,13 @@ static void queue_serve_locked(cconc_chan *ch, chan_dir dir, wake_batch *batch)
         if (node_is_aged(waitq_first(&ch->side[dir].queue))) {
             again = queue_serve_aged_locked(ch, dir, batch);
         } else {
-            queue_flag_locked(ch, dir, CHAN_DIRECT, false);
+            queue_flag_locked(ch, dir, RING_DIRECT, false);
         }
-        if (!queue_is_direct_locked(ch, dir) && cconc__chan_ring_has(ch, dir)) {
+        if (!queue_is_direct_locked(ch, dir) && cconc__ring_has(&ch->ring, dir)) {
             queue_tell_one_locked(ch, dir, batch);
         }
         queue_update_locked(ch, dir);
-        dir = chan_other(dir);
+        dir = ring_other(dir);
     }
 }
 
@@ -138,7 +138,7 @@ void cconc__chan_ring_wake(cconc_chan *ch, chan_dir dir)
 static bool queue_is_closed(const cconc_chan *ch)
 {
     /* [ring.2] acq: what came before close */
-    return (atom_load_acq(ch->word[CHAN_SEND]) & CHAN_CLOSED) != 0;
+    return (atom_load_acq(ch->ring.word[CHAN_SEND]) & RING_CLOSED) != 0;
 }
 
 int cconc__chan_ring_attempt(cconc_chan *ch, chan_dir dir, void *elem)
@@ -154,12 +154,12 @@ int cconc__chan_ring_attempt(cconc_chan *ch, chan_dir dir, void *elem)
         direct = queue_is_direct_locked(ch, dir);
         lock_leave(&ch->mu);
         batch_wake(&batch);
-        if (direct && !cconc__chan_ring_has(ch, dir) && !queue_is_closed(ch)) {
+        if (direct && !cconc__ring_has(&ch->ring, dir) && !queue_is_closed(ch)) {
             return EAGAIN; /* what comes next goes to those who waited */
         }
-        err = direct ? EBUSY : cconc__chan_ring_try(ch, dir, elem, &wake);
+        err = direct ? EBUSY : cconc__ring_try(&ch->ring, dir, elem, &wake);
         if (wake) {
-            cconc__chan_ring_wake(ch, chan_other(dir));
+            cconc__chan_ring_wake(ch, ring_other(dir));
         }
         if (err != EBUSY) {
             return err;
@@ -178,7 +178,7 @@ static void queue_serve_all(cconc_chan *ch, chan_dir dir)
         wake_batch batch = WAKE_BATCH_INIT;
         lock_take(&ch->mu);
         queue_serve_locked(ch, dir, &batch);
-        more = queue_is_direct_locked(ch, dir) && cconc__chan_ring_has(ch, dir);
+        more = queue_is_direct_locked(ch, dir) && cconc__ring_has(&ch->ring, dir);
         lock_leave(&ch->mu);
         batch_wake(&batch);
         if (more) {
@@ -208,11 +208,11 @@ wait_queued cconc__chan_ring_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wa
     cconc__chan_insert_locked(ch, dir, node);
     direct = waitq_first(&ch->side[dir].queue) == node && node_is_aged(node);
     if (direct) {
-        queue_flag_locked(ch, dir, CHAN_DIRECT, true);
+        queue_flag_locked(ch, dir, RING_DIRECT, true);
     }
     queue_update_locked(ch, dir);
-    closed = (atom_load_rlx(ch->word[CHAN_SEND]) & CHAN_CLOSED) != 0; /* rlx: set under mu */
-    ready = closed || (!direct && cconc__chan_ring_has(ch, dir)); /* the second look */
+    closed = (atom_load_rlx(ch->ring.word[CHAN_SEND]) & RING_CLOSED) != 0; /* rlx: set under mu */
+    ready = closed || (!direct && cconc__ring_has(&ch->ring, dir)); /* the second look */
     if (ready) {
         withdrawn = queue_withdraw_locked(ch, dir, w, node);
     }
@@ -245,7 +245,7 @@ void cconc__chan_ring_arrive(cconc_chan *ch, chan_dir dir)
     CHECK(ch->side[dir].waking);
     ch->side[dir].waking = false;
     queue_update_locked(ch, dir);
-    any = ch->side[dir].queue.count > 0 && cconc__chan_ring_has(ch, dir);
+    any = ch->side[dir].queue.count > 0 && cconc__ring_has(&ch->ring, dir);
     lock_leave(&ch->mu);
     if (any) {
         queue_serve_all(ch, dir);

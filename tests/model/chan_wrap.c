@@ -23,12 +23,13 @@ static crossing *crossing_new(size_t cap, int filled)
     crossing *c = model_zalloc(sizeof(*c));
     size_t position;
     MODEL_EQ(cconc_chan_new(sizeof(int), cap, &c->ch), 0);
-    position = (size_t)0 - c->ch->lap;
+    position = (size_t)0 - c->ch->ring.lap;
     for (size_t i = 0; i < cap; i++) {
-        atom_init((atom_size *)(void *)(c->ch->slots + i * c->ch->stride), position + i * CHAN_ONE);
+        unsigned char *slot = c->ch->ring.slots + i * c->ch->ring.stride;
+        atom_init((atom_size *)(void *)slot, position + i * RING_ONE);
     }
-    atom_init(c->ch->word[CHAN_SEND], position);
-    atom_init(c->ch->word[CHAN_RECV], position);
+    atom_init(c->ch->ring.word[CHAN_SEND], position);
+    atom_init(c->ch->ring.word[CHAN_RECV], position);
     for (int i = 1; i <= filled; i++) {
         MODEL_EQ(cconc_chan_try_send(c->ch, &i), 0);
     }

@@ -5,7 +5,7 @@
  *           a move carries into the position or loses.
  * Method    White box: the ring is set to positions just before the wrap, then compared with a
  *           plain queue, by one thread and by several; flags are set by hand.
- * Catches   H18 H24, I13; invariants I1 to I3 of prim/chan_ring.c.
+ * Catches   H18 H24, I13; invariants I1 to I3 of core/ring.c.
  */
 #include "chan_help.h"
 
@@ -16,18 +16,19 @@
 /* Let an unused ch go on as if its positions had come to position, the start of a lap. */
 static void set_position(cconc_chan *ch, size_t position)
 {
-    SUPPORT_CHECK(position % ch->lap == 0);
-    for (size_t i = 0; i < ch->cap; i++) {
-        atom_init((atom_size *)(void *)(ch->slots + i * ch->stride), position + i * CHAN_ONE);
+    SUPPORT_CHECK(position % ch->ring.lap == 0);
+    for (size_t i = 0; i < ch->ring.cap; i++) {
+        unsigned char *slot = ch->ring.slots + i * ch->ring.stride;
+        atom_init((atom_size *)(void *)slot, position + i * RING_ONE);
     }
-    atom_init(ch->word[CHAN_SEND], position);
-    atom_init(ch->word[CHAN_RECV], position);
+    atom_init(ch->ring.word[CHAN_SEND], position);
+    atom_init(ch->ring.word[CHAN_RECV], position);
 }
 
 static cconc_chan *make_near_the_wrap(size_t cap, size_t laps)
 {
     cconc_chan *ch = chan_make(sizeof(int), cap);
-    set_position(ch, (size_t)0 - laps * ch->lap);
+    set_position(ch, (size_t)0 - laps * ch->ring.lap);
     return ch;
 }
 
@@ -90,17 +91,17 @@ static void chan_ring_tells_that_the_other_direction_wants_a_wake(void **state)
     int value = 1;
     bool wake = true;
     (void)state;
-    assert_int_equal(cconc__chan_ring_try(ch, CHAN_SEND, &value, &wake), 0);
+    assert_int_equal(cconc__ring_try(&ch->ring, CHAN_SEND, &value, &wake), 0);
     assert_false(wake);
-    (void)atom_or_acqrel(ch->word[CHAN_SEND], CHAN_WAKE); /* acqrel: nothing behind it here */
+    (void)atom_or_acqrel(ch->ring.word[CHAN_SEND], RING_WAKE); /* acqrel: nothing behind it here */
     value = 2;
-    assert_int_equal(cconc__chan_ring_try(ch, CHAN_SEND, &value, &wake), 0);
+    assert_int_equal(cconc__ring_try(&ch->ring, CHAN_SEND, &value, &wake), 0);
     assert_true(wake);
     assert_int_equal(cconc_chan_len(ch), 2);
-    assert_int_equal(cconc__chan_ring_try(ch, CHAN_RECV, &value, &wake), 0);
+    assert_int_equal(cconc__ring_try(&ch->ring, CHAN_RECV, &value, &wake), 0);
     assert_false(wake);
     assert_int_equal(value, 1);
-    (void)atom_and_acqrel(ch->word[CHAN_SEND], ~CHAN_WAKE); /* acqrel: as above */
+    (void)atom_and_acqrel(ch->ring.word[CHAN_SEND], ~RING_WAKE); /* acqrel: as above */
     cconc_chan_free(ch);
 }
 
@@ -112,11 +113,11 @@ static void chan_ring_is_closed_to_others_while_one_is_served_directly(void **st
     (void)state;
     for (int dir = CHAN_SEND; dir <= CHAN_RECV; dir++) {
         int put = 3;
-        assert_int_equal(cconc__chan_ring_try(ch, CHAN_SEND, &put, &wake), 0);
-        (void)atom_or_acqrel(ch->word[dir], CHAN_DIRECT); /* acqrel: nothing behind it here */
-        assert_int_equal(cconc__chan_ring_try(ch, (chan_dir)dir, &value, &wake), EBUSY);
-        (void)atom_and_acqrel(ch->word[dir], ~CHAN_DIRECT); /* acqrel: as above */
-        assert_int_equal(cconc__chan_ring_try(ch, CHAN_RECV, &value, &wake), 0);
+        assert_int_equal(cconc__ring_try(&ch->ring, CHAN_SEND, &put, &wake), 0);
+        (void)atom_or_acqrel(ch->ring.word[dir], RING_DIRECT); /* acqrel: nothing behind it here */
+        assert_int_equal(cconc__ring_try(&ch->ring, (chan_dir)dir, &value, &wake), EBUSY);
+        (void)atom_and_acqrel(ch->ring.word[dir], ~RING_DIRECT); /* acqrel: as above */
+        assert_int_equal(cconc__ring_try(&ch->ring, CHAN_RECV, &value, &wake), 0);
         assert_int_equal(value, 3);
     }
     cconc_chan_free(ch);
@@ -127,15 +128,15 @@ static void chan_ring_knows_what_is_ready(void **state)
     cconc_chan *ch = chan_make(sizeof(int), 1);
     (void)state;
     for (int lap = 0; lap < 3; lap++) {
-        assert_true(cconc__chan_ring_is_ready(ch, CHAN_SEND));
-        assert_true(cconc__chan_ring_has(ch, CHAN_SEND));
-        assert_false(cconc__chan_ring_is_ready(ch, CHAN_RECV));
-        assert_false(cconc__chan_ring_has(ch, CHAN_RECV));
+        assert_true(cconc__ring_is_ready(&ch->ring, CHAN_SEND));
+        assert_true(cconc__ring_has(&ch->ring, CHAN_SEND));
+        assert_false(cconc__ring_is_ready(&ch->ring, CHAN_RECV));
+        assert_false(cconc__ring_has(&ch->ring, CHAN_RECV));
         chan_fill(ch, 1);
-        assert_false(cconc__chan_ring_is_ready(ch, CHAN_SEND));
-        assert_false(cconc__chan_ring_has(ch, CHAN_SEND));
-        assert_true(cconc__chan_ring_is_ready(ch, CHAN_RECV));
-        assert_true(cconc__chan_ring_has(ch, CHAN_RECV));
+        assert_false(cconc__ring_is_ready(&ch->ring, CHAN_SEND));
+        assert_false(cconc__ring_has(&ch->ring, CHAN_SEND));
+        assert_true(cconc__ring_is_ready(&ch->ring, CHAN_RECV));
+        assert_true(cconc__ring_has(&ch->ring, CHAN_RECV));
         assert_int_equal(chan_take(ch), 1);
     }
     cconc_chan_free(ch);
