@@ -2,11 +2,13 @@
 SPDX-License-Identifier: MIT
 
 A block that begins with ```c examples/NAME.c holds lines of that file, in one piece and unchanged;
-docs/cookbook.md quotes every example that is one file. README.md has a link to every such example,
-and names every header of include/cconc. `tests/...c:name`, in backquotes, names a test that the
-file runs, and tests/conformance/README.md so names every test of its folder. docs/misuse.md has a
-row for every text that MUST or cconc__misuse_report() tells, with N for a number and CALL for a
-word, and no other row.
+docs/cookbook.md quotes every example that is one file. docs/tutorial.md quotes the programs of
+examples/tutorial in their order and whole, but for the head, each followed by what it prints, and
+examples/meson.build builds each. README.md has a link to every example that is one file, and names
+every header of include/cconc. `tests/...c:name`, in backquotes, names a test that the file runs,
+and tests/conformance/README.md so names every test of its folder. docs/misuse.md has a row for
+every text that MUST or cconc__misuse_report() tells, with N for a number and CALL for a word, and
+no other row.
 """
 import re
 
@@ -15,6 +17,10 @@ from csource import closing
 QUOTE = re.compile(r"^```c (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"`(tests/\w+/\w+\.c):(\w+)`")
 COOKBOOK = "docs/cookbook.md"
+TUTORIAL = "docs/tutorial.md"
+STEP = re.compile(r"^```c (examples/tutorial/(\w+)\.c)\n(.*?)^```\n\nIt prints\n\n```text (\w+)\n",
+                  re.MULTILINE | re.DOTALL)
+PROGRAMS = "examples/meson.build"
 MISUSE = "docs/misuse.md"
 README = "README.md"
 ALL_HEADERS = "include/cconc/cconc.h"
@@ -32,6 +38,8 @@ def check_l14(tree):
             check_rows(tree, source)
     if COOKBOOK in tree.sources:
         check_cookbook(tree, tree.sources[COOKBOOK])
+    if TUTORIAL in tree.sources:
+        check_tutorial(tree, tree.sources[TUTORIAL])
     if README in tree.sources:
         check_readme(tree, tree.sources[README])
     if CONFORMANCE in tree.sources:
@@ -64,6 +72,25 @@ def check_cookbook(tree, source):
     for path in tree.sources:
         if re.match(r"examples/\w+\.c$", path) and path not in quoted:
             tree.report("L14", source, 1, f"does not quote {path}")
+
+
+def check_tutorial(tree, source):
+    steps = [path for path in sorted(tree.sources) if re.match(r"examples/tutorial/\w+\.c$", path)]
+    told = []
+    for match in STEP.finditer(source.text):
+        path, name, text, printed = match.groups()
+        line = source.text.count("\n", 0, match.start()) + 1
+        told.append(path)
+        program = tree.sources.get(path)
+        if program and text != program.text.partition("*/\n")[2].lstrip("\n"):
+            tree.report("L14", source, line, f"this is not all that {path} says")
+        if printed != name:
+            tree.report("L14", source, line, f"what {name} prints is told as that of {printed}")
+    if told != steps:
+        tree.report("L14", source, 1, f"tells {told}, but the steps are {steps}")
+    for path in steps:
+        if PROGRAMS not in tree.sources or f"'{path[18:-2]}'" not in tree.sources[PROGRAMS].text:
+            tree.report("L14", path, 1, f"{PROGRAMS} does not build it")
 
 
 def check_readme(tree, source):

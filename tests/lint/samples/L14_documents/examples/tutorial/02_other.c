@@ -1,0 +1,9 @@
+/* 02_other.c - a step
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+
+int main(void)
+{
+    return 0;
+}
