@@ -15,6 +15,7 @@
 
 #include "core/must.h"
 #include "core/spin.h"
+#include "core/storage.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
 #include "plat/fork.h"
@@ -23,38 +24,63 @@
 
 #define CHAN_LOOKS 64 /* of the looks before queueing, one goes further than the slot */
 
+#define CHAN_BYTES (sizeof(cconc_chan) + ATOM_LINE - 1) /* so that it can begin with a line */
+
+_Static_assert(CHAN_BYTES <= sizeof(cconc_chan_storage), "a channel fits its storage");
+
+/* What a new channel lies in: both NULL for memory of the library's. */
+typedef struct chan_place {
+    void  *storage;
+    void  *buffer; /* NULL also if there is no need of one */
+    size_t buffer_size;
+} chan_place;
+
 /* Memory that begins with a cache line. */
-static cconc_chan *chan_alloc(void)
+static cconc_chan *chan_alloc(void *storage)
 {
-    unsigned char *memory = cconc__alloc(sizeof(cconc_chan) + ATOM_LINE - 1);
+    unsigned char *memory = storage ? storage_clear(storage, CHAN_BYTES) : cconc__alloc(CHAN_BYTES);
     size_t past = (uintptr_t)memory % ATOM_LINE;
     cconc_chan *ch;
     if (!memory) {
         return NULL;
     }
     ch = (cconc_chan *)(void *)(memory + (past ? ATOM_LINE - past : 0));
-    ch->memory = memory;
+    ch->memory = storage ? NULL : memory;
     return ch;
 }
 
-static int chan_make_slots(cconc_chan *ch)
+/* Give back what was not the caller's. */
+static void chan_leave(cconc_chan *ch)
 {
-    void *slots = NULL;
-    if (ch->ring.cap > 0) {
-        slots = cconc__alloc(ch->ring.cap * ch->ring.stride);
-    }
-    if (slots) {
-        cconc__ring_use(&ch->ring, slots);
-    }
-    return slots || ch->ring.cap == 0 ? 0 : ENOMEM;
+    cconc__storage_leave(ch->ring.slots, ch->memory == NULL);
+    cconc__storage_leave(ch->memory, ch->memory == NULL);
 }
 
-int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opts,
-                        cconc_chan **out_chan)
+/* Returns 0, ENOMEM; EINVAL if the caller's buffer does not do. */
+static int chan_make_slots(cconc_chan *ch, const chan_place *place)
 {
-    MUST_ALIGN(opts, cconc_chan_opts);
-    MUST_ALIGN(out_chan, cconc_chan *);
+    size_t size = ch->ring.cap * ch->ring.stride;
+    void *slots;
+    if (ch->ring.cap == 0) {
+        return 0;
+    }
+    if (place->storage && (!place->buffer || place->buffer_size < size ||
+                           !must_is_aligned(place->buffer, _Alignof(atom_size)))) {
+        return EINVAL;
+    }
+    slots = place->storage ? storage_clear(place->buffer, size) : cconc__alloc(size);
+    if (!slots) {
+        return ENOMEM;
+    }
+    cconc__ring_use(&ch->ring, slots);
+    return 0;
+}
+
+static int chan_make(const chan_place *place, size_t elem_size, size_t cap,
+                     const cconc_chan_opts *opts, cconc_chan **out_chan)
+{
     cconc_chan *ch;
+    int err;
     if (!out_chan || (opts && !reserved_are_zero(opts->reserved, 4))) {
         return EINVAL;
     }
@@ -62,7 +88,7 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
         (cap > 0 && elem_size + 32 > SIZE_MAX / 2 / cap)) {
         return EOVERFLOW;
     }
-    ch = chan_alloc();
+    ch = chan_alloc(place->storage);
     if (!ch) {
         return ENOMEM;
     }
@@ -72,11 +98,13 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
     }
     atom_init(&ch->seat, NULL);
     cconc__ring_init(&ch->ring, elem_size, cap);
-    if (chan_make_slots(ch) != 0) {
-        goto undo_chan;
+    err = chan_make_slots(ch, place);
+    if (!err) {
+        err = cconc__lock_init(&ch->mu, RANK_CHAN);
     }
-    if (cconc__lock_init(&ch->mu, RANK_CHAN) != 0) {
-        goto undo_slots;
+    if (err) {
+        chan_leave(ch);
+        return err;
     }
     if (opts) {
         ch->drop = opts->drop;
@@ -84,17 +112,36 @@ int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opt
     }
     *out_chan = ch;
     return 0;
-undo_slots:
-    cconc__alloc_free(ch->ring.slots);
-undo_chan:
-    cconc__alloc_free(ch->memory);
-    return ENOMEM;
+}
+
+int cconc_chan_new_opts(size_t elem_size, size_t cap, const cconc_chan_opts *opts,
+                        cconc_chan **out_chan)
+{
+    MUST_ALIGN(opts, cconc_chan_opts);
+    MUST_ALIGN(out_chan, cconc_chan *);
+    chan_place place = {NULL, NULL, 0};
+    return chan_make(&place, elem_size, cap, opts, out_chan);
 }
 
 int cconc_chan_new(size_t elem_size, size_t cap, cconc_chan **out_chan)
 {
     MUST_ALIGN(out_chan, cconc_chan *);
     return cconc_chan_new_opts(elem_size, cap, NULL, out_chan);
+}
+
+int cconc_chan_init(cconc_chan_storage *storage, void *buffer, size_t buffer_size, size_t elem_size,
+                    size_t cap, const cconc_chan_opts *opts, cconc_chan **out_chan)
+{
+    MUST_POINT(storage, cconc_chan_storage);
+    MUST_ALIGN(opts, cconc_chan_opts);
+    MUST_ALIGN(out_chan, cconc_chan *);
+    chan_place place = {storage, buffer, buffer_size};
+    return chan_make(&place, elem_size, cap, opts, out_chan);
+}
+
+size_t cconc_chan_sizeof(void)
+{
+    return sizeof(cconc_chan_storage);
 }
 
 /* Hand what is left inside to the drop function. */
@@ -116,8 +163,7 @@ static void chan_free_go(void *arg)
     cconc_chan *ch = arg;
     chan_drop_all(ch);
     cconc__lock_destroy(&ch->mu);
-    cconc__alloc_free(ch->ring.slots);
-    cconc__alloc_free(ch->memory);
+    chan_leave(ch);
 }
 
 void cconc_chan_free(cconc_chan *ch)

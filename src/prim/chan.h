@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include <cconc/chan.h>
+#include <cconc/static.h>
 
 #include "core/lock.h"
 #include "core/ring.h"
@@ -39,7 +40,7 @@ struct cconc_chan {
     ring               ring;        /* (i) cap 0 = rendezvous, with near_word, else far_word */
     cconc_chan_drop_fn drop;        /* (i) or NULL */
     void              *user;        /* (i) */
-    void              *memory;      /* (i) what was allocated */
+    void              *memory;      /* (i) what was allocated, NULL = the caller's storage */
     _Alignas(ATOM_LINE) ring_line far_word[2]; /* (a) */
     _Alignas(ATOM_LINE) atom_ptr seat; /* (a) capacity 0: who spins, see chan_meet.c [seat.1] */
     atom_size          near_word[2]; /* (a) */

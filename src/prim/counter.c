@@ -20,9 +20,11 @@
  *             A cell a thread: to be made on its first add, which may not fail.
  *             64-bit atomics on narrow cores: small ones have none, or hide a lock in each. */
 #include <cconc/counter.h>
+#include <cconc/static.h>
 
 #include "core/lock.h"
 #include "core/must.h"
+#include "core/storage.h"
 #include "plat/alloc.h"
 #include "plat/atomic.h"
 #include "plat/cpu.h"
@@ -43,11 +45,20 @@ struct cconc_counter {
     counter_cell *cells;     /* (i) mask + 1 of them */
     uint32_t      mask;      /* (i) a power of two, less one */
     bool          keeps_high;/* (i) mask is 0 then */
+    bool          in_storage;/* (i) the caller's; mask is 0 then */
     atom_size     peak;      /* (a) wide words: the highest value */
     lock          mu;        /* rank COUNTER */
     uint64_t      far;       /* (m) narrow words: carried from the cells, and large adds */
     int64_t       high;      /* (m) narrow words: the highest value */
 };
+
+/* A counter of one cell, which begins a cache line. */
+typedef struct counter_compact {
+    cconc_counter counter;
+    unsigned char room[ATOM_LINE - 1 + sizeof(counter_cell)];
+} counter_compact;
+
+_Static_assert(STORAGE_FITS(counter_compact, cconc_counter_storage), "a counter fits its storage");
 
 /* Which cell the calling thread adds to. Atomic in case that all threads share it. */
 static PLAT_THREAD_LOCAL atom_u32 place;
@@ -71,25 +82,28 @@ static uint32_t counter_mask(const cconc_counter_opts *opts)
     return cells - 1;
 }
 
-int cconc_counter_new(const cconc_counter_opts *opts, cconc_counter **out_counter)
+/* In storage, or in memory of the library's if that is NULL. */
+static int counter_make(cconc_counter_storage *storage, const cconc_counter_opts *opts,
+                        cconc_counter **out_counter)
 {
-    MUST_ALIGN(opts, cconc_counter_opts);
-    MUST_ALIGN(out_counter, cconc_counter *);
     uint32_t mask;
+    size_t size;
     cconc_counter *counter;
     uintptr_t end;
     if (!out_counter || (opts && (opts->reserved[0] | opts->reserved[1]) != 0)) {
         return EINVAL;
     }
-    mask = counter_mask(opts);
-    counter = cconc__alloc(sizeof(*counter) + ATOM_LINE - 1 + (mask + 1) * sizeof(counter_cell));
+    mask = storage ? 0 : counter_mask(opts);
+    size = sizeof(counter_compact) + mask * sizeof(counter_cell);
+    counter = storage ? storage_clear(storage, size) : cconc__alloc(size);
     if (!counter) {
         return ENOMEM;
     }
     if (cconc__lock_init(&counter->mu, RANK_COUNTER) != 0) {
-        cconc__alloc_free(counter);
+        cconc__storage_leave(counter, storage != NULL);
         return ENOMEM;
     }
+    counter->in_storage = storage != NULL;
     end = (uintptr_t)(counter + 1);
     counter->cells = (counter_cell *)((end + ATOM_LINE - 1) / ATOM_LINE * ATOM_LINE);
     counter->mask = mask;
@@ -100,6 +114,27 @@ int cconc_counter_new(const cconc_counter_opts *opts, cconc_counter **out_counte
     }
     *out_counter = counter;
     return 0;
+}
+
+int cconc_counter_new(const cconc_counter_opts *opts, cconc_counter **out_counter)
+{
+    MUST_ALIGN(opts, cconc_counter_opts);
+    MUST_ALIGN(out_counter, cconc_counter *);
+    return counter_make(NULL, opts, out_counter);
+}
+
+int cconc_counter_init(cconc_counter_storage *storage, const cconc_counter_opts *opts,
+                       cconc_counter **out_counter)
+{
+    MUST_POINT(storage, cconc_counter_storage);
+    MUST_ALIGN(opts, cconc_counter_opts);
+    MUST_ALIGN(out_counter, cconc_counter *);
+    return counter_make(storage, opts, out_counter);
+}
+
+size_t cconc_counter_sizeof(void)
+{
+    return sizeof(cconc_counter_storage);
 }
 
 /* Take what is in all cells out of them. */
@@ -232,6 +267,6 @@ void cconc_counter_free(cconc_counter *counter)
     MUST_ALIGN(counter, cconc_counter);
     if (counter) {
         cconc__lock_destroy(&counter->mu);
-        cconc__alloc_free(counter);
+        cconc__storage_leave(counter, counter->in_storage);
     }
 }

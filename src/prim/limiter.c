@@ -30,10 +30,13 @@
 #include "prim/limiter.h"
 
 #include "core/must.h"
+#include "core/storage.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
 
 #include <errno.h>
+
+_Static_assert(STORAGE_FITS(cconc_limiter, cconc_limiter_storage), "a limiter fits its storage");
 
 #define LIM_FROZEN ((size_t)1)
 #define LIM_GENERATION ((size_t)2)
@@ -189,22 +192,24 @@ static int64_t limiter_time_locked(cconc_limiter *l, const int64_t *time_ns)
     return *time_ns;
 }
 
-int cconc_limiter_new(double rate, int32_t burst, cconc_limiter **out_limiter)
+/* In storage, or in memory of the library's if that is NULL. */
+static int limiter_make(cconc_limiter_storage *storage, double rate, int32_t burst,
+                        cconc_limiter **out_limiter)
 {
-    MUST_ALIGN(out_limiter, cconc_limiter *);
     cconc_limiter *l;
     bucket b;
     if (!out_limiter || cconc__bucket_init(&b, rate, burst) != 0) {
         return EINVAL;
     }
-    l = cconc__alloc(sizeof(*l));
+    l = storage ? storage_clear(storage, sizeof(*l)) : cconc__alloc(sizeof(*l));
     if (!l) {
         return ENOMEM;
     }
     if (cconc__lock_init(&l->mu, RANK_LIMITER) != 0) {
-        cconc__alloc_free(l);
+        cconc__storage_leave(l, storage != NULL);
         return ENOMEM;
     }
+    l->in_storage = storage != NULL;
     l->bucket = b;
     l->reserved_ns = INT64_MIN;
     waitq_init(&l->sleepers);
@@ -212,6 +217,25 @@ int cconc_limiter_new(double rate, int32_t burst, cconc_limiter **out_limiter)
     atom_init(&l->burst, (uint32_t)burst);
     *out_limiter = l;
     return 0;
+}
+
+int cconc_limiter_new(double rate, int32_t burst, cconc_limiter **out_limiter)
+{
+    MUST_ALIGN(out_limiter, cconc_limiter *);
+    return limiter_make(NULL, rate, burst, out_limiter);
+}
+
+int cconc_limiter_init(cconc_limiter_storage *storage, double rate, int32_t burst,
+                       cconc_limiter **out_limiter)
+{
+    MUST_POINT(storage, cconc_limiter_storage);
+    MUST_ALIGN(out_limiter, cconc_limiter *);
+    return limiter_make(storage, rate, burst, out_limiter);
+}
+
+size_t cconc_limiter_sizeof(void)
+{
+    return sizeof(cconc_limiter_storage);
 }
 
 double cconc_limiter_every(int64_t interval_ns)
@@ -429,6 +453,6 @@ void cconc_limiter_free(cconc_limiter *limiter)
         size_t waiters = cconc_limiter_waiters(limiter);
         MUST(waiters == 0, "limiter free with %zu waiters", waiters);
         cconc__lock_destroy(&limiter->mu);
-        cconc__alloc_free(limiter);
+        cconc__storage_leave(limiter, limiter->in_storage);
     }
 }

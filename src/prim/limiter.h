@@ -1,12 +1,13 @@
 /* limiter.h - what the files of the limiter share
  * SPDX-License-Identifier: MIT
  *
- * Key  (a) atomic  (m) under mu
+ * Key  (i) immutable after new  (a) atomic  (m) under mu
  */
 #ifndef PRIM_LIMITER_H
 #define PRIM_LIMITER_H
 
 #include <cconc/limiter.h>
+#include <cconc/static.h>
 
 #include "core/lock.h"
 #include "core/waitq.h"
@@ -26,6 +27,7 @@ struct cconc_limiter {
     size_t    generation; /* (m) */
     bool      has_pace;   /* (m) base_ns, period, full and shift are the bucket's */
     bool      is_explicit;   /* (m) a caller has given a time: the clock does not tell all */
+    bool      in_storage;    /* (i) the caller's */
     int64_t   reserved_ns;   /* (m) until then a reservation may be cancelled */
     waitq     sleepers;      /* (m) waits whose time does not come at this rate */
 };

@@ -21,9 +21,11 @@
  *             The permits in a 64-bit word: small cores have no such compare-and-swap. What does
  *             not fit into the word of a pointer's size stays frozen, and is correct, if slower. */
 #include <cconc/sem.h>
+#include <cconc/static.h>
 
 #include "core/lock.h"
 #include "core/must.h"
+#include "core/storage.h"
 #include "core/waiter.h"
 #include "plat/alloc.h"
 #include "plat/atomic.h"
@@ -34,7 +36,7 @@
 #define SEM_ONE ((size_t)2)
 #define SEM_MOST ((ATOM_IS_WIDE ? SIZE_MAX : UINT32_MAX) / SEM_ONE) /* what fits into the word */
 
-/* Key  (a) atomic  (m) under mu */
+/* Key  (i) immutable after new  (a) atomic  (m) under mu */
 struct cconc_sem {
     atom_size word;      /* (a) permits << 1, or SEM_FROZEN [sem.1] */
     atom_size most;      /* (a) of the capacity, what a word can hold */
@@ -42,8 +44,11 @@ struct cconc_sem {
     int64_t   capacity;  /* (m) */
     int64_t   available; /* (m) not those in the word; negative after resize */
     bool      resized;   /* (m) ever */
+    bool      in_storage; /* (i) the caller's */
     waitq     queue;     /* (m) elem of each node is its n, an int64_t */
 };
+
+_Static_assert(STORAGE_FITS(cconc_sem, cconc_sem_storage), "a semaphore fits its storage");
 
 static int64_t sem_wish(const wait_node *node)
 {
@@ -151,21 +156,22 @@ static void sem_leave(cconc_sem *sem)
     batch_wake(&batch);
 }
 
-int cconc_sem_new(int64_t capacity, cconc_sem **out_sem)
+/* In storage, or in memory of the library's if that is NULL. */
+static int sem_make(cconc_sem_storage *storage, int64_t capacity, cconc_sem **out_sem)
 {
-    MUST_ALIGN(out_sem, cconc_sem *);
     cconc_sem *sem;
     if (!out_sem || capacity < 0) {
         return EINVAL;
     }
-    sem = cconc__alloc(sizeof(*sem));
+    sem = storage ? storage_clear(storage, sizeof(*sem)) : cconc__alloc(sizeof(*sem));
     if (!sem) {
         return ENOMEM;
     }
     if (cconc__lock_init(&sem->mu, RANK_SEM) != 0) {
-        cconc__alloc_free(sem);
+        cconc__storage_leave(sem, storage != NULL);
         return ENOMEM;
     }
+    sem->in_storage = storage != NULL;
     waitq_init(&sem->queue);
     sem->capacity = capacity;
     sem->available = capacity;
@@ -175,6 +181,24 @@ int cconc_sem_new(int64_t capacity, cconc_sem **out_sem)
     sem_leave(sem);
     *out_sem = sem;
     return 0;
+}
+
+int cconc_sem_new(int64_t capacity, cconc_sem **out_sem)
+{
+    MUST_ALIGN(out_sem, cconc_sem *);
+    return sem_make(NULL, capacity, out_sem);
+}
+
+int cconc_sem_init(cconc_sem_storage *storage, int64_t capacity, cconc_sem **out_sem)
+{
+    MUST_POINT(storage, cconc_sem_storage);
+    MUST_ALIGN(out_sem, cconc_sem *);
+    return sem_make(storage, capacity, out_sem);
+}
+
+size_t cconc_sem_sizeof(void)
+{
+    return sizeof(cconc_sem_storage);
 }
 
 /* Try under the lock; else queue node, unless that is NULL. Returns 0, EAGAIN, EINVAL. */
@@ -342,6 +366,6 @@ void cconc_sem_free(cconc_sem *sem)
         size_t waiters = cconc_sem_waiters(sem);
         MUST(waiters == 0, "sem free with %zu waiters", waiters);
         cconc__lock_destroy(&sem->mu);
-        cconc__alloc_free(sem);
+        cconc__storage_leave(sem, sem->in_storage);
     }
 }

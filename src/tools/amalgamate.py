@@ -223,7 +223,7 @@ def amalgamate():
     license_text = license_path.read_text(encoding="utf-8").rstrip("\n")
     license_text = "\n".join(f" * {line}".rstrip() for line in license_text.split("\n"))
     everything = ROOT / "include/cconc/cconc.h"
-    public = collect([everything])
+    public = collect([everything, ROOT / "include/cconc/static.h"])
     sources = [path for layer in LAYERS for path in sorted((ROOT / "src" / layer).glob("*.c"))]
     private = {path: piece for path, piece in collect([*public, *sources]).items()
                if path not in public}

@@ -339,7 +339,7 @@ def find_recipes(paths):
         names |= set(re.findall(r"^const grid_kind (grid_\w+)", text, re.MULTILINE))
         names |= set(re.findall(r"\b(grid_after_\w+)\(", text))
         for macro, prefix in (("GRID_NUMBERS", ""), ("GRID_FUNCTION", "fn_"), ("GRID_OUT", "out_"),
-                              ("OBJECT", "")):
+                              ("OBJECT", ""), ("STORAGE", "")):
             names |= {f"grid_{prefix}{name}"
                       for name in re.findall(rf"^{macro}\((\w+),", text, re.MULTILINE)}
     return names

@@ -14,9 +14,10 @@
 #include <stdint.h>
 
 #include <cconc/cconc.h>
+#include <cconc/static.h>
 
 #define GRID_MOST_PARAMETERS 8
-#define GRID_ROOM 256      /* bytes that an output or an options struct may have */
+#define GRID_ROOM 768      /* bytes that an output, options or storage of an object may have */
 #define GRID_FAILED EPROTO /* what a callback of ours returns when it fails */
 
 typedef struct grid_call grid_call;

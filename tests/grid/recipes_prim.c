@@ -368,3 +368,15 @@ static void lent_make(grid_call *call, grid_arg *arg)
 
 const grid_kind grid_lent = {
     lent_values, COUNT(lent_values), lent_make, NULL, NULL, false, NULL, 0};
+
+/* ---- storage: memory of the caller's in which an object is made ------------------------------ */
+
+#define STORAGE(name, T)                                                                           \
+    _Static_assert(sizeof(T) <= GRID_ROOM, "it has room");                                         \
+    const grid_kind grid_##name = {                                                                \
+        object_values, COUNT(object_values), grid_make_room, NULL, NULL, false, NULL, 0}
+
+STORAGE(chan_storage, cconc_chan_storage);
+STORAGE(counter_storage, cconc_counter_storage);
+STORAGE(limiter_storage, cconc_limiter_storage);
+STORAGE(sem_storage, cconc_sem_storage);

@@ -103,7 +103,8 @@ FILES
     if [ -e "$build_folder/docs/man" ]; then
         sed -n 's/^ *\(cconc_[a-z_]*\);$/f 644 share\/man\/man3\/\1.3/p' \
             "$source_folder/src/libcconc.map"
-        echo "f 644 share/man/man3/CCONC_CHAN_OF.3"
+        printf 'f 644 share/man/man3/%s.3\n' CCONC_CHAN_BUFFER_SIZE CCONC_CHAN_DEFINE \
+            CCONC_CHAN_OF CCONC_LIMITER_DEFINE CCONC_SEM_DEFINE
         find "$source_folder/docs/man" -name '*.7.md' -printf 'f 644 share/man/man7/%f\n' |
             sed 's/\.md$//'
     else

@@ -118,7 +118,8 @@ def write_baseline(source, text):
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         (folder / "stub.c").write_text("#define CCONC_NO_INLINE 1\n#include <cconc/cconc.h>\n"
-                                       + "".join(bodies), encoding="utf-8")
+                                       "#include <cconc/static.h>\n" + "".join(bodies),
+                                       encoding="utf-8")
         abi = version_define(source, "ABI_VERSION")
         run("cc", "-g", "-shared", "-fPIC", f"-I{source / 'include'}", "stub.c", "-o", "stub.so",
             f"-Wl,--version-script={source / MAP},-soname,libcconc.so.{abi}", cwd=folder)

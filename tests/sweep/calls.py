@@ -88,7 +88,7 @@ def main():
         file.writelines(f"#pragma redefine_extname {f.name} sweep_{f.name}\n" for f in swept)
     with open(out_source, "w", encoding="utf-8") as file:
         file.write('/* Written by calls.py. */\n#include "support.h"\n\n'
-                   "#include <cconc/cconc.h>\n")
+                   "#include <cconc/cconc.h>\n#include <cconc/static.h>\n")
         file.writelines(write_call(f, constants) for f in swept if f.name not in BY_HAND)
     with open(depfile, "w", encoding="utf-8") as file:
         headers = " ".join(os.path.join(folder, name) for name in names)

@@ -25,6 +25,7 @@
 #define MODEL_H
 
 #include <cconc/cconc.h>
+#include <cconc/static.h>
 
 #include <errno.h>
 #include <stdbool.h>
