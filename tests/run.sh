@@ -25,6 +25,8 @@
 #           promela             the Spin models of tests/promela, right and wrong
 #           coverage            unit and conformance; they must run every line, branch and condition
 #           instructions        what the fast paths take, against tests/bench/instructions.tsv
+#           site                the documentation as web pages: no warning, no dead link, no block
+#                               of C that nothing compiles
 #           packaging           install again, with CMake, abidiff and make; builds as packagers do
 #                               them, musl, the tarball; the headers by every compiler there is
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
@@ -38,7 +40,7 @@ usage() {
 
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
-    clang-14 clang-19 amalgamation promela coverage instructions packaging)
+    clang-14 clang-19 amalgamation promela coverage instructions site packaging)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -313,6 +315,14 @@ run_coverage() {
     tail -n 8 build/coverage.txt
 }
 
+run_site() {
+    can_have site python3-sphinx command -v sphinx-build &&
+        can_have site python3-myst-parser dpkg -s python3-myst-parser &&
+        can_have site furo dpkg -s furo &&
+        can_have site graphviz command -v dot || return
+    run_plain site
+}
+
 # What cannot be had is left out by the tests that need it.
 run_packaging() {
     local package
@@ -408,6 +418,7 @@ run_layer() {
     clang-*) run_clang "$1" ;;
     promela) run_promela ;;
     instructions) run_instructions ;;
+    site) run_site ;;
     packaging) run_packaging ;;
     *) run_plain "$1" ;;
     esac
