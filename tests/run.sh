@@ -20,6 +20,9 @@
 #           hogs                unit and stress of build/ beside two programs that only compute
 #           valgrind            unit and stress of build/ under memcheck, leaks included
 #           helgrind            unit and stress of build/, its lock orders and calls of pthreads
+#           strategies          unit and conformance by each way to wait (option wait_strategy)
+#           quirks              unit on the pthreads of other systems (tests/quirk), and whether
+#                               code that trusts them is caught
 #           clang-14 clang-19   unit, stress and examples with that compiler, checks on
 #           amalgamation        unit, conformance and examples on cconc.c, and its compilers
 #           promela             the Spin models of tests/promela, right and wrong
@@ -40,7 +43,7 @@ usage() {
 
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
-    clang-14 clang-19 amalgamation promela coverage instructions site packaging)
+    strategies quirks clang-14 clang-19 amalgamation promela coverage instructions site packaging)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -264,6 +267,52 @@ run_promela() {
     add_row promela "${passed:-0}" "${failed:-1}" $((SECONDS - start)) ""
 }
 
+# run_strategy STRATEGY LAYER "SUITES" PROFILE: one way to wait, on the host or as another system.
+run_strategy() {
+    local folder=build/$1 quirks=true
+    if [ "$1" = clockwait ]; then
+        quirks=false # there is nothing that the host lacks for it
+    fi
+    setup_arguments=(-Dwait_strategy="$1" -Dquirks=$quirks -Dexamples=disabled -Doptimization=0)
+    test_arguments=(--no-suite unquirked-all --no-suite "unquirked-$4")
+    if [ "$4" = none ]; then
+        test_arguments=()
+    fi
+    QUIRKS=$4 run_tests "$2" "$folder" "$3"
+}
+
+# That of Linux, condattr, is what all other layers run.
+run_strategies() {
+    local strategy
+    for strategy in clockwait relative realtime; do
+        run_strategy "$strategy" "$strategy" "unit conformance" none
+    done
+}
+
+# Each system with the way to wait that docs/platforms.md tells to choose there.
+quirk_systems=(
+    "macos relative"
+    "espidf realtime"
+    "espidf-setclock realtime"
+    "rtthread realtime"
+    "freertos-posix realtime"
+    "threadx realtime"
+    "clockstep realtime"
+    "zephyr-default condattr"
+    "nuttx-small condattr"
+    "tick10ms condattr"
+)
+
+run_quirks() {
+    local line profile strategy
+    for line in "${quirk_systems[@]}"; do
+        read -r profile strategy <<<"$line"
+        run_strategy "$strategy" "$profile" unit "$profile"
+    done
+    run_strategy condattr trusting-condattr quirk none
+    run_strategy realtime trusting-realtime quirk none
+}
+
 run_instructions() {
     local start=$SECONDS status=0
     can_have instructions valgrind command -v valgrind || return
@@ -416,6 +465,8 @@ run_layer() {
         --errors-for-leak-kinds=definite --max-threads=4000 --fair-sched=yes" ;;
     helgrind) run_valgrind helgrind "python3 $PWD/tests/support/helgrind.py" ;;
     clang-*) run_clang "$1" ;;
+    strategies) run_strategies ;;
+    quirks) run_quirks ;;
     promela) run_promela ;;
     instructions) run_instructions ;;
     site) run_site ;;

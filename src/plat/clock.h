@@ -12,6 +12,7 @@
 
 #define PLAT_NEVER INT64_MAX
 #define PLAT_SECOND INT64_C(1000000000)
+#define PLAT_MILLISECOND INT64_C(1000000)
 
 extern atom_u32 cconc__clock_is_set; /* (a) not 0 = virtual, see clock.c */
 

@@ -6,11 +6,18 @@
  *               CONDATTR   the condition variable's clock is set, and read back, at init (default)
  *               CLOCKWAIT  pthread_cond_clockwait
  *               RELATIVE   pthread_cond_timedwait_relative_np (macOS)
- *               REALTIME   a realtime deadline, in slices of at most a second, so that a step of
- *                          the wall clock delays a wake-up by one slice at most
+ *               REALTIME   a deadline of the calendar, for systems that know no other. They make
+ *                          ticks of it when the wait begins, so that a step of the calendar during
+ *                          the wait does nothing. One forth, between our look at the calendar and
+ *                          theirs, ends the wait early, and it is begun anew; one back in that
+ *                          moment makes it longer. A wait is a second at most: their ticks may
+ *                          have 32 bits.
  * Invariants  I1 The answer "deadline has passed" comes from the monotonic clock alone, never from
  *                the return code of a wait: some platforms time out early, some cannot time out.
  *             I2 At most one thread waits on a condition variable (glibc bug 25847 needs two).
+ *             I3 A wait that fails may come back without the mutex (ThreadX). So it is unlocked,
+ *                which does nothing to a mutex that is not held there, and locked again: others may
+ *                have had it, and the caller looks at what it waits for before it waits again.
  * Locks       These are the locks.
  * Ordering    None of its own.
  * Lifetime    The caller's.
@@ -24,15 +31,6 @@
 #include "plat/fork.h"
 #include "plat/os.h"
 #include "plat/thread.h"
-
-#if !defined(CCONC_WAIT_CONDATTR) && !defined(CCONC_WAIT_CLOCKWAIT) &&                             \
-    !defined(CCONC_WAIT_RELATIVE) && !defined(CCONC_WAIT_REALTIME)
-#if defined(__APPLE__)
-#define CCONC_WAIT_RELATIVE 1
-#else
-#define CCONC_WAIT_CONDATTR 1
-#endif
-#endif
 
 int cconc__mutex_init(plat_mutex *mu)
 {
@@ -62,38 +60,39 @@ void cconc__mutex_lock_slow(plat_mutex *mu)
 }
 
 #if defined(CCONC_WAIT_CONDATTR)
-/* Trust nothing: set the clock, then read it back into a variable that holds an impossible
- * value. */
-static int cond_attr_monotonic(pthread_condattr_t *attr)
+/* Trust nothing: an attribute of zeros, since some systems refuse one that they take for made
+ * already; the clock set, then read back into a variable that holds an impossible value. Where it
+ * is not set a thread that has to wait would try for ever to get what it needs for that. */
+static int cond_make(plat_cond *cond)
 {
+    pthread_condattr_t attr = {0};
     clockid_t got = (clockid_t)-1;
-    if (pthread_condattr_setclock(attr, CLOCK_MONOTONIC) != 0 ||
-        pthread_condattr_getclock(attr, &got) != 0 || got != CLOCK_MONOTONIC) {
-        return ENOTSUP;
+    int err = pthread_condattr_init(&attr);
+    if (err) {
+        return err;
     }
-    return 0;
+    if (pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
+        pthread_condattr_getclock(&attr, &got) != 0 || got != CLOCK_MONOTONIC) {
+        cconc__os_complain("cconc: condition variables here do not go by the monotonic clock: "
+                           "build with another wait_strategy\n");
+        cconc__os_abort();
+    }
+    err = pthread_cond_init(&cond->c, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    return err;
 }
 #else
-static int cond_attr_monotonic(pthread_condattr_t *attr)
+/* No attribute: there are systems that have none (ESP-IDF). */
+static int cond_make(plat_cond *cond)
 {
-    (void)attr;
-    return 0;
+    return pthread_cond_init(&cond->c, NULL);
 }
 #endif
 
 int cconc__cond_init(plat_cond *cond)
 {
-    pthread_condattr_t attr = {0};
-    int err = pthread_condattr_init(&attr);
-    if (err) {
-        return err;
-    }
-    err = cond_attr_monotonic(&attr);
-    if (!err) {
-        err = pthread_cond_init(&cond->c, &attr);
-    }
-    (void)pthread_condattr_destroy(&attr);
-    return err;
+    cond->more_ns = 0;
+    return cond_make(cond);
 }
 
 void cconc__cond_destroy(plat_cond *cond)
@@ -119,43 +118,68 @@ static struct timespec timespec_of(int64_t time_ns)
     return ts;
 }
 
-/* One wait of the strategy; how it ended is looked up on the clock, see I1. */
-static void cond_wait_once(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
+/* One wait of the strategy, until until_ns on the monotonic clock. */
+static int cond_wait_once(plat_cond *cond, plat_mutex *mu, int64_t until_ns)
 {
 #if defined(CCONC_WAIT_CLOCKWAIT)
-    struct timespec ts = timespec_of(deadline_ns);
-    (void)pthread_cond_clockwait(&cond->c, &mu->m, CLOCK_MONOTONIC, &ts);
+    struct timespec ts = timespec_of(until_ns);
+    return pthread_cond_clockwait(&cond->c, &mu->m, CLOCK_MONOTONIC, &ts);
 #elif defined(CCONC_WAIT_RELATIVE)
-    int64_t left_ns = deadline_ns - plat_clock_real();
+    int64_t left_ns = until_ns - plat_clock_real();
     struct timespec ts = timespec_of(left_ns > 0 ? left_ns : 0);
-    (void)pthread_cond_timedwait_relative_np(&cond->c, &mu->m, &ts);
+    return pthread_cond_timedwait_relative_np(&cond->c, &mu->m, &ts);
 #elif defined(CCONC_WAIT_REALTIME)
     struct timespec wall;
-    int64_t left_ns = deadline_ns - plat_clock_real();
+    int64_t left_ns = until_ns - plat_clock_real();
     (void)clock_gettime(CLOCK_REALTIME, &wall);
-    if (left_ns > PLAT_SECOND) {
-        left_ns = PLAT_SECOND;
-    }
     struct timespec ts = timespec_of((int64_t)wall.tv_sec * PLAT_SECOND + wall.tv_nsec +
                                      (left_ns > 0 ? left_ns : 0));
-    (void)pthread_cond_timedwait(&cond->c, &mu->m, &ts);
+    return pthread_cond_timedwait(&cond->c, &mu->m, &ts);
 #else
-    struct timespec ts = timespec_of(deadline_ns);
-    (void)pthread_cond_timedwait(&cond->c, &mu->m, &ts);
+    struct timespec ts = timespec_of(until_ns);
+    return pthread_cond_timedwait(&cond->c, &mu->m, &ts);
 #endif
+}
+
+/* Wait, now before deadline_ns. Where a wait ends before its time the next is asked for more, and
+ * more again: on a system that rounds down to ticks less than one would be no wait at all. */
+static int cond_wait_until(plat_cond *cond, plat_mutex *mu, int64_t now_ns, int64_t deadline_ns)
+{
+    int64_t until_ns = deadline_ns;
+    int err;
+#if defined(CCONC_WAIT_REALTIME)
+    if (deadline_ns - now_ns > PLAT_SECOND) {
+        until_ns = now_ns + PLAT_SECOND;
+    }
+#else
+    (void)now_ns;
+#endif
+    err = cond_wait_once(cond, mu, plat_clock_add(until_ns, cond->more_ns));
+    if (err == ETIMEDOUT && plat_clock_real() < until_ns) {
+        cond->more_ns = cond->more_ns > 0 ? 2 * cond->more_ns : PLAT_MILLISECOND;
+    } else {
+        cond->more_ns = 0;
+    }
+    return err;
 }
 
 bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
 {
     bool could = cconc__thread_let_cancel(false);
     bool in_time = true;
+    int err = 0;
     if (deadline_ns == PLAT_NEVER) {
-        (void)pthread_cond_wait(&cond->c, &mu->m);
+        err = pthread_cond_wait(&cond->c, &mu->m);
     } else {
-        in_time = plat_clock_real() < deadline_ns;
+        int64_t now_ns = plat_clock_real();
+        in_time = now_ns < deadline_ns;
         if (in_time) {
-            cond_wait_once(cond, mu, deadline_ns);
+            err = cond_wait_until(cond, mu, now_ns, deadline_ns);
         }
+    }
+    if (err) { /* I3 */
+        (void)pthread_mutex_unlock(&mu->m);
+        plat_mutex_lock(mu);
     }
     (void)cconc__thread_let_cancel(could);
     return in_time;

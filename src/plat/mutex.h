@@ -10,12 +10,24 @@
 
 #include "plat/cpu.h"
 
+/* The strategy of timed waits; what they are stands in mutex.c. */
+#if !defined(CCONC_WAIT_CONDATTR) && !defined(CCONC_WAIT_CLOCKWAIT) &&                             \
+    !defined(CCONC_WAIT_RELATIVE) && !defined(CCONC_WAIT_REALTIME)
+#if defined(__APPLE__)
+#define CCONC_WAIT_RELATIVE 1
+#else
+#define CCONC_WAIT_CONDATTR 1
+#endif
+#endif
+
 typedef struct plat_mutex {
     pthread_mutex_t m;
 } plat_mutex;
 
+/* Key  (o) only the thread that waits */
 typedef struct plat_cond {
     pthread_cond_t c;
+    int64_t        more_ns; /* (o) by how much the next wait is to be longer than its deadline */
 } plat_cond;
 
 #define PLAT_MUTEX_INIT {PTHREAD_MUTEX_INITIALIZER}
@@ -42,14 +54,14 @@ static inline void plat_mutex_unlock(plat_mutex *mu)
     (void)pthread_mutex_unlock(&mu->m);
 }
 
-/* Returns 0, ENOMEM or EAGAIN; ENOTSUP if the clock that this build waits on is not to be had. */
+/* Returns 0, ENOMEM or EAGAIN. Aborts if the clock that this build waits on is not to be had. */
 int  cconc__cond_init(plat_cond *cond);
 void cconc__cond_destroy(plat_cond *cond);
 void cconc__cond_signal(plat_cond *cond);
 
 /* Wait until signalled, or until deadline_ns on the monotonic clock; may return early without
- * cause. mu is held before and after. No cancellation point. Returns false if the deadline has
- * passed. */
+ * cause. mu is held before and after; others may have had it between the end of the wait and the
+ * return. No cancellation point. Returns false if the deadline has passed. */
 bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns);
 
 #endif

@@ -10,8 +10,9 @@
  *               +--------------- unpark(): swap -------------------------> |
  *               ^------------------ the owner takes the wake --------------+
  * Invariants  I1 Only the owner moves the word to PARKED or EMPTY, only wakers to WOKEN.
- *             I2 PARKED is set and left under mu, so a waker that saw PARKED and then took mu knows
- *                that the owner is inside the wait, or has already taken the wake.
+ *             I2 PARKED is set and left under mu, and the owner looks for the wake between any two
+ *                waits; so a waker that saw PARKED and then took mu knows that the owner is inside
+ *                the wait, or takes the wake before it waits again.
  *             I3 While the clock is virtual nobody sleeps by it on the system's time: whoever moves
  *                the clock calls and rings. It moves, or changes, before the call takes mu; so the
  *                owner has either seen that, or is inside the wait and hears the ring.

@@ -388,8 +388,8 @@ static void limiter_without_limit_ignores_burst(void **state)
 static void limiter_by_the_clock_never_admits_more_than_its_rate(void **state)
 {
     (void)state;
-    cconc_limiter *limiter = make(1e6, 10);
     int64_t start_ns = cconc_clock_now();
+    cconc_limiter *limiter = make(1e6, 10);
     int64_t admitted = 0;
     for (int i = 0; i < 20000; i++) {
         cconc_reservation taken;

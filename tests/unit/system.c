@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,8 @@ static atomic_int advice = USUAL;
 static atomic_int keys = USUAL;
 static atomic_int set_clock = USUAL;
 static atomic_int get_clock = USUAL; /* errno; 0: another clock */
+static atomic_int timed = USUAL;     /* errno; 0: it was woken */
+static int64_t asked_ns;             /* the deadline of the last timed wait */
 static atomic_int unmapped;          /* pages given back */
 static atomic_bool intrudes;         /* another thread makes its mark first */
 
@@ -74,6 +77,10 @@ int __real_pthread_key_create(pthread_key_t *key, void (*destroy)(void *));
 int __wrap_pthread_key_create(pthread_key_t *key, void (*destroy)(void *));
 int __real_pthread_condattr_setclock(pthread_condattr_t *attr, clockid_t clock);
 int __wrap_pthread_condattr_setclock(pthread_condattr_t *attr, clockid_t clock);
+int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mu,
+                                  const struct timespec *until_time);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mu,
+                                  const struct timespec *until_time);
 int __real_pthread_condattr_getclock(const pthread_condattr_t *attr, clockid_t *clock);
 int __wrap_pthread_condattr_getclock(const pthread_condattr_t *attr, clockid_t *clock);
 
@@ -164,6 +171,14 @@ int __wrap_pthread_condattr_getclock(const pthread_condattr_t *attr, clockid_t *
     }
     *clock = CLOCK_PROCESS_CPUTIME_ID;
     return is_refused(&get_clock) ? EINVAL : 0;
+}
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mu,
+                                  const struct timespec *until_time)
+{
+    int code = atomic_load(&timed);
+    asked_ns = (int64_t)until_time->tv_sec * CCONC_SECOND + until_time->tv_nsec;
+    return code == USUAL ? __real_pthread_cond_timedwait(cond, mu, until_time) : code;
 }
 
 /* ---- processors ----------------------------------------------------------------------------- */
@@ -314,29 +329,88 @@ static void system_without_random_bits_has_every_byte_filled_and_differently(voi
     atomic_store(&bits, USUAL);
 }
 
-static void system_that_cannot_wait_by_the_monotonic_clock_has_no_parkers(void **state)
+static int cond_of_another_clock(void)
 {
     plat_cond cond;
-    parker p;
-    (void)state;
+    (void)cconc__cond_init(&cond);
+    return 9;
+}
+
+static int cond_without_setclock(void)
+{
     atomic_store(&set_clock, EINVAL);
-    assert_int_equal(cconc__cond_init(&cond), ENOTSUP);
-    assert_int_equal(cconc__parker_init(&p), ENOTSUP);
-    atomic_store(&set_clock, USUAL);
+    return cond_of_another_clock();
+}
+
+static int cond_without_getclock(void)
+{
     atomic_store(&get_clock, EINVAL);
-    assert_int_equal(cconc__cond_init(&cond), ENOTSUP);
+    return cond_of_another_clock();
+}
+
+static int cond_that_was_not_set(void)
+{
     atomic_store(&get_clock, 0); /* set, it says, but is not */
-    assert_int_equal(cconc__cond_init(&cond), ENOTSUP);
-    atomic_store(&get_clock, USUAL);
+    return cond_of_another_clock();
+}
+
+static void system_that_cannot_wait_by_the_monotonic_clock_says_so_and_aborts(void **state)
+{
+    static const char *const parts[] = {"no_setclock", "no_getclock", "not_set"};
+    char told[200];
+    (void)state;
+#if !defined(CCONC_WAIT_CONDATTR)
+    skip(); /* it sets no clock */
+#endif
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        int status = support_run_child(parts[i], told, sizeof(told));
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        assert_string_equal(told, "cconc: condition variables here do not go by the monotonic "
+                                  "clock: build with another wait_strategy\n");
+    }
+}
+
+/* One that rounds down to ticks would else be asked for less than one again and again. */
+static void system_that_ends_waits_early_is_asked_for_more_until_it_does_not(void **state)
+{
+    static const struct {
+        int code;
+        int64_t more_ns; /* that is asked for */
+    } rows[] = {{ETIMEDOUT, 0},        {ETIMEDOUT, CCONC_MS},     {ETIMEDOUT, 2 * CCONC_MS},
+                {0, 4 * CCONC_MS},     {ETIMEDOUT, 0},            {EINVAL, CCONC_MS},
+                {ETIMEDOUT, 0},        {ETIMEDOUT, CCONC_MS}};
+    plat_mutex mu = PLAT_MUTEX_INIT;
+    plat_cond cond;
+    int64_t deadline_ns = cconc_clock_after(3600 * CCONC_SECOND);
+    (void)state;
+#if !defined(CCONC_WAIT_CONDATTR) || defined(CCONC_TESTS_QUIRK_H)
+    skip(); /* another function waits, or goes by another clock */
+#endif
     assert_int_equal(cconc__cond_init(&cond), 0);
+    plat_mutex_lock(&mu);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        atomic_store(&timed, rows[i].code);
+        assert_true(cconc__cond_wait(&cond, &mu, deadline_ns));
+        assert_int_equal(asked_ns - deadline_ns, rows[i].more_ns);
+    }
+    atomic_store(&timed, USUAL);
+    deadline_ns = cconc_clock_after(CCONC_MS);
+    assert_true(cconc__cond_wait(&cond, &mu, deadline_ns));
+    assert_true(cconc_clock_now() >= deadline_ns);
+    plat_mutex_unlock(&mu);
     cconc__cond_destroy(&cond);
 }
 
 static void system_out_of_objects_has_no_parkers(void **state)
 {
     parker p;
+#if defined(CCONC_WAIT_CONDATTR)
+    const uint64_t count = 3; /* a mutex, attributes, a condition variable */
+#else
+    const uint64_t count = 2; /* no attributes */
+#endif
     (void)state;
-    for (uint64_t n = 1; n <= 3; n++) { /* a mutex, attributes, a condition variable */
+    for (uint64_t n = 1; n <= count; n++) {
         support_fail_object(n, false);
         assert_int_equal(cconc__parker_init(&p), ENOMEM);
         assert_int_equal(support_fail_end(), 1);
@@ -418,6 +492,8 @@ int main(int argc, char **argv)
     static const struct support_child parts[] = {
         {"one_processor", spin_on_one_processor}, {"no_advice", mark_without_advice},
         {"two_marks", mark_at_the_same_time},     {"no_key", use_without_a_key},
+        {"no_setclock", cond_without_setclock},   {"no_getclock", cond_without_getclock},
+        {"not_set", cond_that_was_not_set},
         {NULL, NULL},
     };
     static const struct CMUnitTest tests[] = {
@@ -428,7 +504,8 @@ int main(int argc, char **argv)
         UNIT_TEST(system_without_a_descriptor_for_signals_makes_no_context_of_them),
         UNIT_TEST(system_that_interrupts_a_raise_has_it_raised_again),
         UNIT_TEST(system_without_random_bits_has_every_byte_filled_and_differently),
-        UNIT_TEST(system_that_cannot_wait_by_the_monotonic_clock_has_no_parkers),
+        UNIT_TEST(system_that_cannot_wait_by_the_monotonic_clock_says_so_and_aborts),
+        UNIT_TEST(system_that_ends_waits_early_is_asked_for_more_until_it_does_not),
         UNIT_TEST(system_out_of_objects_has_no_parkers),
         UNIT_TEST(system_that_does_not_clear_pages_for_a_child_gets_them_back),
         UNIT_TEST(system_keeps_one_mark_when_two_threads_make_it),
