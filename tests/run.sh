@@ -364,12 +364,23 @@ run_coverage() {
     tail -n 8 build/coverage.txt
 }
 
+# The site needs no build of the library.
 run_site() {
+    local start=$SECONDS passed=0 failed=0 argument
     can_have site python3-sphinx command -v sphinx-build &&
         can_have site python3-myst-parser dpkg -s python3-myst-parser &&
         can_have site furo dpkg -s furo &&
         can_have site graphviz command -v dot || return
-    run_plain site
+    echo
+    echo "== site"
+    for argument in "" --self-test; do
+        if python3 tests/docs/site.py . $argument; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+        fi
+    done
+    add_row site "$passed" "$failed" $((SECONDS - start)) ""
 }
 
 # What cannot be had is left out by the tests that need it.

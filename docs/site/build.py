@@ -15,6 +15,7 @@ The pages stay what they are: they are laid out anew in OUT/pages, where
 * a link that stands alone in its line and leads to a .dot is the drawing, in the place of a block
   of plain text right above it;
 * `tests/unit/NAME.c:name_of_a_test` is the sentence that the name is, and the file;
+* a function in backquotes, or `man NAME`, is a link to its manual page, but not in headings;
 * a link whose text is the name of a page has the title that the first page gives it;
 * a manual page has its name as a title, and its references are links.
 """
@@ -29,6 +30,7 @@ SITE = os.path.dirname(os.path.abspath(__file__))
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PIECES = re.compile(r"(^```[^\n]*\n.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+CALL = re.compile(r"`(?:man )?(cconc[\w-]*)(?:\([^`]*\))?`")
 ENTRY = re.compile(r"^(.+) <(\S+)>$", re.MULTILINE)
 DRAWING = re.compile(r"(?:^```\n(?:(?!```).*\n)*```\n\n)?^\[([^\]]*)\]\((\S+\.dot)\)$", re.MULTILINE)
 TEST = re.compile(r"`tests/(\w+/\w+\.c):(\w+)`")
@@ -81,8 +83,10 @@ class Layout:
     def titles_of_pages(self):
         """Page -> title, as the first page has them."""
         first = "docs/site/index.md"
-        return {os.path.normpath(os.path.join(os.path.dirname(first), path + ".md")): title
-                for title, path in ENTRY.findall(read(self.root, first))}
+        titles = {os.path.normpath(os.path.join(os.path.dirname(first), path + ".md")): title
+                  for title, path in ENTRY.findall(read(self.root, first))}
+        return {path: ("From " if "/from-" in path else "") + title
+                for path, title in titles.items()}
 
     def names_of_man_pages(self):
         """Function -> file of its manual page."""
@@ -120,12 +124,20 @@ class Layout:
         elif path == "README.md":
             text = re.sub(r"^# .*", f"# {self.titles.get(path, 'Read me')}", text)
         text = DRAWING.sub(lambda match: self.drawing(path, *match.groups()), text)
-        return "".join(self.piece(path, piece) for piece in PIECES.split(text))
+        pieces = PIECES.split(text)
+        return "".join(self.piece(path, piece, before)
+                       for piece, before in zip(pieces, ["", *pieces]))
 
-    def piece(self, path, piece):
+    def piece(self, path, piece, before):
+        """A block, a word of code, or what is between them; before is the piece before it."""
         if piece.startswith("```"):
             return self.block(path, *FENCED.fullmatch(piece).groups())
         if piece.startswith("`"):
+            name = CALL.fullmatch(piece)
+            page = self.man_names.get(name.group(1)) if name else None
+            is_free = not before.endswith("[") and not before.rpartition("\n")[2].startswith("#")
+            if page and is_free:
+                return f"[{piece}]({os.path.relpath(page, os.path.dirname(path) or '.')})"
             return TEST.sub(lambda match: f"*{match.group(2).replace('_', ' ')}* "
                                           f"({match.group(1)})", piece)
         return LINK.sub(lambda match: self.link_or_picture(path, match), piece)
