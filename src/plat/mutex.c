@@ -141,6 +141,16 @@ static int cond_wait_once(plat_cond *cond, plat_mutex *mu, int64_t until_ns)
 #endif
 }
 
+/* After a wait that ended early: 1 ms, 2 ms and so on. No ticks are longer than 100 ms; and a wait
+ * that is woken for no reason, over and over, is not to miss its deadline by much. */
+static int64_t more_than(int64_t more_ns)
+{
+    if (more_ns == 0) {
+        return PLAT_MILLISECOND;
+    }
+    return more_ns < 100 * PLAT_MILLISECOND ? 2 * more_ns : more_ns;
+}
+
 /* Wait, now before deadline_ns. Where a wait ends before its time the next is asked for more, and
  * more again: on a system that rounds down to ticks less than one would be no wait at all. */
 static int cond_wait_until(plat_cond *cond, plat_mutex *mu, int64_t now_ns, int64_t deadline_ns)
@@ -156,7 +166,7 @@ static int cond_wait_until(plat_cond *cond, plat_mutex *mu, int64_t now_ns, int6
 #endif
     err = cond_wait_once(cond, mu, plat_clock_add(until_ns, cond->more_ns));
     if (err == ETIMEDOUT && plat_clock_real() < until_ns) {
-        cond->more_ns = cond->more_ns > 0 ? 2 * cond->more_ns : PLAT_MILLISECOND;
+        cond->more_ns = more_than(cond->more_ns);
     } else {
         cond->more_ns = 0;
     }

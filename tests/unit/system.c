@@ -393,6 +393,13 @@ static void system_that_ends_waits_early_is_asked_for_more_until_it_does_not(voi
         assert_true(cconc__cond_wait(&cond, &mu, deadline_ns));
         assert_int_equal(asked_ns - deadline_ns, rows[i].more_ns);
     }
+    for (int i = 0; i < 40; i++) { /* but not for ever more */
+        atomic_store(&timed, ETIMEDOUT);
+        assert_true(cconc__cond_wait(&cond, &mu, deadline_ns));
+    }
+    assert_in_range(asked_ns - deadline_ns, 100 * CCONC_MS, 200 * CCONC_MS);
+    atomic_store(&timed, 0);
+    assert_true(cconc__cond_wait(&cond, &mu, deadline_ns));
     atomic_store(&timed, USUAL);
     deadline_ns = cconc_clock_after(CCONC_MS);
     assert_true(cconc__cond_wait(&cond, &mu, deadline_ns));
