@@ -27,6 +27,8 @@
  *             ring.3  ring_try(), cconc__ring_move(): cas acqrel -> ring_word(): load acq
  *                     what the mover had moved before, in this ring and in others: who
  *                     has seen an element leave sees the one that came before it left
+ *             ring.4  ring_set_flag(): or acqrel, and acqrel -> ring_try(): cas acq, the
+ *                     lock    the flags are one word with the position
  * Lifetime    A caller touches a slot between its move and its stamp, the ring until it returns.
  * Rejected    One lock for the ring: 17 ns an operation where nobody waits, and convoys (0001).
  *             Length and closed bit in two words: a reader could pair an old length 0 with a new
@@ -180,6 +182,32 @@ bool cconc__ring_move(ring *r, ring_dir dir, void *elem)
     (void)moved;
     ring_pass(r, dir, word, elem);
     return (word & RING_WAKE) != 0;
+}
+
+bool cconc__ring_try_held(ring *r, ring_dir dir, void *elem, bool *out_wake)
+{
+    uint32_t rounds = 0;
+    if (!ring_has_flag(r, dir, RING_DIRECT)) {
+        return ring_try(r, dir, elem, out_wake) == 0;
+    }
+    if (!cconc__ring_has(r, dir)) {
+        return false;
+    }
+    while (!cconc__ring_is_ready(r, dir)) {
+        cconc__spin_moment(&rounds); /* between its move and its stamp nobody waits for a lock */
+    }
+    *out_wake = cconc__ring_move(r, dir, elem);
+    return true;
+}
+
+size_t cconc__ring_count(const ring *r, ring_dir dir, size_t *seen)
+{
+    size_t now = ring_word(r, dir) & ~RING_FLAGS;
+    size_t index = now & (r->lap - 1); /* times RING_ONE */
+    size_t index_seen = *seen & (r->lap - 1);
+    size_t laps = ((now - index) - (*seen - index_seen)) / r->lap;
+    *seen = now;
+    return laps * r->cap + index / RING_ONE - index_seen / RING_ONE;
 }
 
 bool cconc__ring_is_ready(const ring *r, ring_dir dir)

@@ -44,6 +44,24 @@ typedef struct ring {
     size_t         elem_at;    /* (i) where in a slot the element begins */
 } ring;
 
+static inline bool ring_has_flag(const ring *r, ring_dir dir, size_t flag)
+{
+    return (atom_load_rlx(r->word[dir]) & flag) != 0; /* rlx: flags change under the lock only */
+}
+
+/* Set or clear flag in dir's word, with the owner's lock held. */
+static inline void ring_set_flag(ring *r, ring_dir dir, size_t flag, bool on)
+{
+    if (ring_has_flag(r, dir, flag) == on) {
+        return;
+    }
+    if (on) {
+        (void)atom_or_acqrel(r->word[dir], flag); /* [ring.4] acqrel: before its owner looks */
+    } else {
+        (void)atom_and_acqrel(r->word[dir], ~flag); /* [ring.4] acqrel */
+    }
+}
+
 /* Lay out r for cap elements, 0 for none; its words are set. Its slots need cap * stride bytes. */
 void cconc__ring_init(ring *r, size_t elem_size, size_t cap);
 
@@ -60,6 +78,13 @@ int cconc__ring_try(ring *r, ring_dir dir, void *elem, bool *out_wake);
 /* The same with the owner's lock held and RING_DIRECT set; the slot is ready. Returns whether the
  * other direction wants a wake. */
 bool cconc__ring_move(ring *r, ring_dir dir, void *elem);
+
+/* The same with the owner's lock held, RING_DIRECT set or not; what somebody is just copying is
+ * waited for. Returns false if the ring is full or empty. */
+bool cconc__ring_try_held(ring *r, ring_dir dir, void *elem, bool *out_wake);
+
+/* How many elements dir's word has passed since it was at *seen, which follows. */
+size_t cconc__ring_count(const ring *r, ring_dir dir, size_t *seen);
 
 /* Is the next slot ready to be moved? Is there one that will be, by position alone? */
 bool cconc__ring_is_ready(const ring *r, ring_dir dir);

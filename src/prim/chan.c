@@ -39,12 +39,11 @@ typedef struct chan_place {
 static cconc_chan *chan_alloc(void *storage)
 {
     unsigned char *memory = storage ? storage_clear(storage, CHAN_BYTES) : cconc__alloc(CHAN_BYTES);
-    size_t past = (uintptr_t)memory % ATOM_LINE;
     cconc_chan *ch;
     if (!memory) {
         return NULL;
     }
-    ch = (cconc_chan *)(void *)(memory + (past ? ATOM_LINE - past : 0));
+    ch = alloc_first_line(memory);
     ch->memory = storage ? NULL : memory;
     return ch;
 }

@@ -12,8 +12,7 @@
  *             I2 RING_DIRECT is set only while the queue is not empty.
  *             I3 Each READY is followed by one arrive.
  * Locks       mu, rank CHAN. Batches are woken after it.
- * Ordering    queue.1  queue_flag_locked(): or acqrel, and acqrel -> queue_flag_locked(): or acqrel
- *                      (lock) the flags are one word with the position, see ring.c
+ * Ordering    None but [ring.4]: the flags are one word with the position.
  * Lifetime    See waiter.c: nodes lie on the stacks of their waiters.
  * Rejected    Handing over every element directly: each costs a wake-up, and the ring never
  *             fills. */
@@ -30,26 +29,10 @@ static bool node_is_aged(const wait_node *node)
     return node && plat_clock_real() - node->since_ns >= CHAN_AGED_NS;
 }
 
-/* Set or clear flag in dir's word. */
-static void queue_flag_locked(cconc_chan *ch, chan_dir dir, size_t flag, bool on)
-{
-    size_t word;
-    cconc__lock_assert_held(&ch->mu);
-    word = atom_load_rlx(ch->ring.word[dir]); /* rlx: flags change under mu only */
-    if (((word & flag) != 0) == on) {
-        return;
-    }
-    if (on) {
-        (void)atom_or_acqrel(ch->ring.word[dir], flag); /* [queue.1] acqrel: before we look again */
-    } else {
-        (void)atom_and_acqrel(ch->ring.word[dir], ~flag); /* [queue.1] acqrel */
-    }
-}
-
 static bool queue_is_direct_locked(cconc_chan *ch, chan_dir dir)
 {
     cconc__lock_assert_held(&ch->mu);
-    return (atom_load_rlx(ch->ring.word[dir]) & RING_DIRECT) != 0; /* rlx: changed under mu only */
+    return ring_has_flag(&ch->ring, dir, RING_DIRECT);
 }
 
 /* Restore I1 and I2. */
@@ -59,9 +42,9 @@ static void queue_update_locked(cconc_chan *ch, chan_dir dir)
     bool any = side->queue.count > 0;
     cconc__lock_assert_held(&ch->mu);
     if (!any) {
-        queue_flag_locked(ch, dir, RING_DIRECT, false);
+        ring_set_flag(&ch->ring, dir, RING_DIRECT, false);
     }
-    queue_flag_locked(ch, ring_other(dir), RING_WAKE,
+    ring_set_flag(&ch->ring, ring_other(dir), RING_WAKE,
                       any && (!side->waking || queue_is_direct_locked(ch, dir)));
 }
 
@@ -89,7 +72,7 @@ static bool queue_serve_aged_locked(cconc_chan *ch, chan_dir dir, wake_batch *ba
     bool wake = false;
     bool any = false;
     cconc__lock_assert_held(&ch->mu);
-    queue_flag_locked(ch, dir, RING_DIRECT, true);
+    ring_set_flag(&ch->ring, dir, RING_DIRECT, true);
     while (node_is_aged(node) && cconc__ring_is_ready(&ch->ring, dir)) {
         waitq_remove(&side->queue, node);
         if (waiter_claim(node->w, CLAIM_GRANT, node->index)) {
@@ -100,7 +83,7 @@ static bool queue_serve_aged_locked(cconc_chan *ch, chan_dir dir, wake_batch *ba
         node = waitq_first(&side->queue);
     }
     if (any || !node_is_aged(node)) { /* else it was overtaken: keep the others off */
-        queue_flag_locked(ch, dir, RING_DIRECT, false);
+        ring_set_flag(&ch->ring, dir, RING_DIRECT, false);
     }
     return wake;
 }
@@ -116,7 +99,7 @@ static void queue_serve_locked(cconc_chan *ch, chan_dir dir, wake_batch *batch)
         if (node_is_aged(waitq_first(&ch->side[dir].queue))) {
             again = queue_serve_aged_locked(ch, dir, batch);
         } else {
-            queue_flag_locked(ch, dir, RING_DIRECT, false);
+            ring_set_flag(&ch->ring, dir, RING_DIRECT, false);
         }
         if (!queue_is_direct_locked(ch, dir) && cconc__ring_has(&ch->ring, dir)) {
             queue_tell_one_locked(ch, dir, batch);
@@ -208,7 +191,7 @@ wait_queued cconc__chan_ring_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wa
     cconc__chan_insert_locked(ch, dir, node);
     direct = waitq_first(&ch->side[dir].queue) == node && node_is_aged(node);
     if (direct) {
-        queue_flag_locked(ch, dir, RING_DIRECT, true);
+        ring_set_flag(&ch->ring, dir, RING_DIRECT, true);
     }
     queue_update_locked(ch, dir);
     closed = (atom_load_rlx(ch->ring.word[CHAN_SEND]) & RING_CLOSED) != 0; /* rlx: set under mu */

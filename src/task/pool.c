@@ -28,6 +28,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define POOL_RING_UNBOUNDED 1024 /* of an unbounded queue, the tasks for which there is a ring */
+
 static int pool_check(const cconc_pool_opts *opts)
 {
     bool unbounded = (opts->flags & CCONC_POOL_UNBOUNDED) != 0;
@@ -42,26 +44,33 @@ static int pool_check(const cconc_pool_opts *opts)
     return 0;
 }
 
-/* The records of a bounded queue. */
-static int pool_make_reserve(cconc_pool *p)
+/* The ring, and the records of a bounded queue. Returns 0 or ENOMEM. */
+static int pool_make_queue(cconc_pool *p)
 {
-    list_init(&p->free_tasks);
-    if (p->opts.flags & CCONC_POOL_UNBOUNDED) {
-        p->cap = POOL_NO_BOUND;
+    bool is_bounded = (p->opts.flags & CCONC_POOL_UNBOUNDED) == 0;
+    size_t len = is_bounded ? (size_t)p->opts.queue_len : POOL_RING_UNBOUNDED;
+    void *slots;
+    p->cap = is_bounded ? len : POOL_NO_BOUND;
+    cconc__ring_init(&p->ring, sizeof(pool_loose), len);
+    if (len == 0) {
         return 0;
     }
-    p->cap = (size_t)p->opts.queue_len;
-    if (p->cap == 0) {
-        return 0;
-    }
-    if (p->cap > SIZE_MAX / 2 / sizeof(pool_task)) { /* coverage: never, where an int is less */
+    if (len > SIZE_MAX / 2 / sizeof(pool_task)) { /* coverage: never, where an int is less */
         return ENOMEM;
     }
-    p->reserve = cconc__alloc(p->cap * sizeof(pool_task));
+    slots = cconc__alloc(len * p->ring.stride);
+    if (!slots) {
+        return ENOMEM;
+    }
+    cconc__ring_use(&p->ring, slots);
+    if (!is_bounded) {
+        return 0;
+    }
+    p->reserve = cconc__alloc(len * sizeof(pool_task));
     if (!p->reserve) {
         return ENOMEM;
     }
-    for (size_t i = 0; i < p->cap; i++) {
+    for (size_t i = 0; i < len; i++) {
         cconc__pool_task_init(&p->reserve[i], TASK_RESERVE);
         list_push_back(&p->free_tasks, &p->reserve[i].link);
     }
@@ -75,7 +84,10 @@ static void pool_init(cconc_pool *p, const cconc_pool_opts *opts)
     p->opts.name = NULL;
     p->target = opts->workers > 0 ? (uint32_t)opts->workers : cconc__spin_cpus();
     ref_init(&p->refs, 1);
+    p->ring.word[RING_IN] = &p->ring_word[RING_IN].at;
+    p->ring.word[RING_OUT] = &p->ring_word[RING_OUT].at;
     list_init(&p->queue);
+    list_init(&p->free_tasks);
     waitq_init(&p->submitters);
     waitq_init(&p->idle);
     waitq_init(&p->waiters);
@@ -90,6 +102,7 @@ int cconc_pool_new(cconc_ctx *parent, const cconc_pool_opts *opts, cconc_pool **
     MUST_ALIGN(out_pool, cconc_pool *);
     static const cconc_pool_opts defaults;
     cconc_pool *p;
+    void *memory;
     int err;
     opts = opts ? opts : &defaults;
     err = out_pool ? pool_check(opts) : EINVAL;
@@ -99,18 +112,20 @@ int cconc_pool_new(cconc_ctx *parent, const cconc_pool_opts *opts, cconc_pool **
     if (err) {
         return err;
     }
-    p = cconc__alloc(sizeof(*p));
-    if (!p) {
+    memory = cconc__alloc(sizeof(*p) + ATOM_LINE - 1);
+    if (!memory) {
         return ENOMEM;
     }
+    p = alloc_first_line(memory);
+    p->memory = memory;
     pool_init(p, opts);
-    err = pool_make_reserve(p);
+    err = pool_make_queue(p);
     if (err) {
-        goto undo_pool;
+        goto undo_queue;
     }
     err = cconc__lock_init(&p->mu, RANK_POOL);
     if (err) {
-        goto undo_reserve;
+        goto undo_queue;
     }
     err = cconc_ctx_with_cancel(parent, &p->ctx);
     if (err) {
@@ -124,10 +139,10 @@ int cconc_pool_new(cconc_ctx *parent, const cconc_pool_opts *opts, cconc_pool **
     return 0;
 undo_lock:
     cconc__lock_destroy(&p->mu);
-undo_reserve:
+undo_queue:
     cconc__alloc_free(p->reserve);
-undo_pool:
-    cconc__alloc_free(p);
+    cconc__alloc_free(p->ring.slots);
+    cconc__alloc_free(p->memory);
     return err;
 }
 
@@ -153,9 +168,10 @@ int cconc_pool_wait(cconc_pool *pool, cconc_ctx *ctx)
     cconc__waiter_arm(&w, ctx);
     wait_node_init(&node, &w, NULL, 0);
     lock_take(&pool->mu);
-    waits = pool->counts.queued > 0 || pool->counts.running > 0 || pool->dropping > 0;
-    if (waits) {
+    waits = !cconc__pool_is_quiet_locked(pool);
+    if (waits) { /* whoever ends the last task comes to the lock afterwards */
         waitq_push_back(&pool->waiters, &node);
+        atom_store_rlx(&pool->awaited, 1); /* rlx: a hint */
     }
     lock_leave(&pool->mu);
     if (waits) {
@@ -199,6 +215,7 @@ int cconc_pool_resize(cconc_pool *pool, int workers)
         lock_take(&pool->mu);
         if (pool->target == (uint32_t)workers && pool->active > 0) {
             pool->target = pool->active;
+            cconc__pool_mark_locked(pool);
         }
         lock_leave(&pool->mu);
     }
@@ -215,10 +232,7 @@ static void pool_drop_all(void *arg)
     bool any = true;
     while (any) {
         lock_take(&p->mu);
-        any = p->counts.queued > 0;
-        if (any) {
-            cconc__pool_lose_locked(p, NULL, &lost);
-        }
+        any = cconc__pool_lose_locked(p, NULL, &lost);
         lock_leave(&p->mu);
         if (any) {
             cconc__pool_drop(p, &lost);
@@ -249,6 +263,7 @@ static void pool_close(cconc_pool *p, bool cancels)
 static int pool_end_step(cconc_pool *p, wait_node *node)
 {
     wake_batch batch = WAKE_BATCH_INIT;
+    bool is_empty;
     int err = EAGAIN;
     lock_take(&p->mu);
     while (p->alive == 0 && !p->joining && p->dead) { /* meanwhile one more may come and leave */
@@ -261,9 +276,9 @@ static int pool_end_step(cconc_pool *p, wait_node *node)
         p->joining = false;
         cconc__pool_serve_locked(p, &batch);
     }
-    if (p->alive == 0 && !p->joining && p->dropping == 0 &&
-        (p->counts.queued == 0 || !p->cancelled)) {
-        err = p->counts.queued > 0 ? ENOMEM : 0;
+    is_empty = cconc__pool_queued_locked(p) == 0;
+    if (p->alive == 0 && !p->joining && p->dropping == 0 && (is_empty || !p->cancelled)) {
+        err = is_empty ? 0 : ENOMEM;
     } else {
         waitq_push_back(&p->enders, node);
     }
@@ -310,11 +325,31 @@ int cconc_pool_shutdown(cconc_pool *pool, cconc_ctx *ctx, uint32_t mode)
     return pool_end(pool, ctx);
 }
 
+/* Bring the counts up to date with what is counted without the lock. */
+static void pool_count_locked(cconc_pool *p)
+{
+    cconc__lock_assert_held(&p->mu);
+    p->counts.running = 0;
+    for (pool_worker *w = p->all; w; w = w->made) {
+        size_t failed = atom_load_rlx(&w->failed); /* rlx: a count */
+        size_t ended = atom_load_acq(&w->ended);   /* [pool.2] acq: as who waits would see it */
+        size_t begun = atom_load_acq(&w->begun);   /* [pool.3] acq: the same */
+        p->counts.failed += failed - w->failed_seen;
+        p->counts.completed += ended - w->ended_seen;
+        p->counts.running += begun - ended;
+        w->failed_seen = failed;
+        w->ended_seen = ended;
+    }
+    p->counts.queued = cconc__pool_queued_locked(p);
+    p->counts.submitted += cconc__ring_count(&p->ring, RING_IN, &p->ring_seen);
+}
+
 void cconc_pool_read(cconc_pool *pool, cconc_pool_counts *out_counts)
 {
     MUST_POINT(pool, cconc_pool);
     MUST_POINT(out_counts, cconc_pool_counts);
     lock_take(&pool->mu);
+    pool_count_locked(pool);
     *out_counts = pool->counts;
     out_counts->workers = pool->active;
     out_counts->idle = (uint32_t)pool->idle.count;
@@ -339,7 +374,8 @@ void cconc__pool_unref(cconc_pool *p)
         p->all = next;
     }
     cconc__alloc_free(p->reserve);
-    cconc__alloc_free(p);
+    cconc__alloc_free(p->ring.slots);
+    cconc__alloc_free(p->memory);
 }
 
 /* Comes again for each callback that ends the thread. */

@@ -13,6 +13,7 @@
 #include "core/list.h"
 #include "core/lock.h"
 #include "core/ref.h"
+#include "core/ring.h"
 #include "core/self.h"
 #include "core/waiter.h"
 #include "core/waitq.h"
@@ -50,6 +51,12 @@ typedef struct pool_task {
 
 _Static_assert(sizeof(pool_task) <= sizeof(cconc_pool_task), "a record fits the caller's memory");
 
+/* A task in the ring: all there is of one that nobody waits for. */
+typedef struct pool_loose {
+    cconc_task_fn fn;
+    void         *arg;
+} pool_loose;
+
 /* A task that runs; nested ones lie above those that wait for them. */
 typedef struct pool_run {
     self_task     frame; /* (o) */
@@ -68,18 +75,23 @@ typedef struct pool_lost {
 } pool_lost;
 
 typedef struct pool_worker {
-    plat_thread thread;
+    plat_thread thread;          /* (i) while it runs */
     cconc_pool *pool;            /* (i) */
     helper      help;            /* (i) */
     struct pool_worker *next;    /* (m) in dead or spare */
     struct pool_worker *made;    /* (m) all there ever were, for free */
     list_link   own;             /* (m) queued tasks that it has submitted, newest first */
     pool_task   handed;          /* (m) where a rendezvous puts its task */
-    bool        is_called;       /* (m) chosen to take a task, and not yet there */
+    bool        is_called;       /* (m) chosen to take a task, and not yet there; then (o) */
     bool        has_lent;        /* (o) its place is somebody else's until its wait is over */
     bool        is_hooked;       /* (o) on_stop is due */
     bool        has_left;        /* (o) its place is given back */
     uint32_t    depth;           /* (o) runs in use */
+    atom_size   begun;           /* (a) tasks, and the one it is just trying to take [ring.3] */
+    atom_size   ended;           /* (a) of these [pool.2] */
+    atom_size   failed;          /* (a) of these */
+    size_t      ended_seen;      /* (m) as far as the pool's counts have them */
+    size_t      failed_seen;     /* (m) */
     pool_run    runs[CCONC_POOL_MAX_DEPTH + 1]; /* (o) */
 } pool_worker;
 
@@ -99,7 +111,12 @@ struct cconc_pool {
     pool_task      *reserve; /* (i) cap records */
     pool_chunk     *chunks;  /* (m) records of an unbounded queue */
 
+    ring      ring;         /* (i) pool_loose, accepted and not started: older than the queue */
+    size_t    ring_seen;    /* (m) how far counts.submitted has its RING_IN */
+    size_t    marks[2];     /* (m) by ring_dir: WAKE and DIRECT, as they are in the words */
+    atom_u32  awaited;      /* (a) somebody waits for the end: a hint to come to the lock */
     list_link queue;        /* (m) tasks accepted and not started, oldest first */
+    size_t    listed;       /* (m) how many are in queue */
     list_link free_tasks;   /* (m) RESERVE records not in use */
     waitq     submitters;   /* (m) callers blocked until there is room; elem is the pool_task */
     waitq     idle;         /* (m) workers and helpers, most recent first; elem is the worker */
@@ -119,7 +136,9 @@ struct cconc_pool {
     pool_worker *dead;  /* (m) threads that have left, to be joined */
     pool_worker *spare; /* (m) records of joined threads */
     pool_worker *all;   /* (m) every record */
-    cconc_pool_counts counts; /* (m) queued, running and the sums; the rest is made by read */
+    cconc_pool_counts counts; /* (m) the sums; the rest is made by read */
+    void     *memory;       /* (i) what was allocated */
+    _Alignas(ATOM_LINE) ring_line ring_word[2]; /* (a) the ring's */
 };
 
 /* ---- pool_queue.c: tasks in and out of the queue, and who hears of it ---------------------- */
@@ -134,26 +153,38 @@ int cconc__pool_accept_locked(cconc_pool *p, pool_task *task, pool_worker *w, wa
  * there is none. */
 bool cconc__pool_take_locked(cconc_pool *p, pool_worker *w, bool mine_first, wake_batch *batch);
 
+/* The same for one of the ring's, without a lock. Returns false if the lock must be taken to know
+ * what to do. */
+bool cconc__pool_take_loose(pool_worker *w);
+
 /* Begin to run task, which is in no queue, on w. */
 void cconc__pool_begin_locked(cconc_pool *p, pool_task *task, pool_worker *w);
 
-/* Tell whether take would find something. */
-bool cconc__pool_has_task_locked(cconc_pool *p);
+/* Tell whether take would find something; how many are queued; whether nothing is, and nothing
+ * runs. */
+bool   cconc__pool_has_task_locked(cconc_pool *p);
+size_t cconc__pool_queued_locked(cconc_pool *p);
+bool   cconc__pool_is_quiet_locked(cconc_pool *p);
 
-/* Take task out of the queue, or the oldest if NULL. Returns NULL if nothing is queued. */
-pool_task *cconc__pool_unqueue_locked(cconc_pool *p, pool_task *task);
+/* Take task out of the queue. */
+void cconc__pool_unqueue_locked(cconc_pool *p, pool_task *task);
 
 /* Let it be known that task, GIVEN or FUTURE, has ended: the last touch of a GIVEN one. */
 void cconc__pool_finish_locked(cconc_pool *p, pool_task *task, int code, wake_batch *batch);
 
 /* Serve all who wait for what has changed; at the end of each section that changes something. */
 void cconc__pool_serve_locked(cconc_pool *p, wake_batch *batch);
+void cconc__pool_serve(cconc_pool *p);
+
+/* Keep the flags of the ring's words as they must be, in a section that does not serve. */
+void cconc__pool_mark_locked(cconc_pool *p);
 
 /* Claim up to count idle workers, no helpers, so that they look at the pool again. */
 void cconc__pool_rouse_locked(cconc_pool *p, uint32_t count, wake_batch *batch);
 
-/* Take task, or the oldest if NULL, out of the queue, in which it is, for ever. */
-void cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost);
+/* Take task, which is queued, or the oldest if NULL, out of the queue for ever. Returns false if
+ * nothing is queued. */
+bool cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost);
 
 /* Tell the owner of a task so lost, with no lock held. */
 void cconc__pool_drop(cconc_pool *p, const pool_lost *lost);

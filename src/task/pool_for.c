@@ -156,7 +156,7 @@ static void for_withdraw(for_loop *loop)
     lock_take(&p->mu);
     for (size_t i = 0; i < loop->runner_count; i++) {
         if (atom_load_rlx(&loop->runners[i].state) == TASK_QUEUED) { /* rlx: stored under mu */
-            (void)cconc__pool_unqueue_locked(p, &loop->runners[i]);
+            cconc__pool_unqueue_locked(p, &loop->runners[i]);
             atom_store_rlx(&loop->runners[i].state, TASK_DONE); /* rlx: nobody looks any more */
             p->counts.submitted--;
             loop->live--;

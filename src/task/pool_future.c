@@ -162,7 +162,7 @@ bool cconc_future_cancel(cconc_future *future)
     lock_take(&p->mu);
     never = atom_load_rlx(&future->task.state) == TASK_QUEUED; /* rlx: stored under mu */
     if (never) {
-        cconc__pool_lose_locked(p, &future->task, &lost);
+        (void)cconc__pool_lose_locked(p, &future->task, &lost);
         cconc__pool_serve_locked(p, &batch);
     } else if (future->ctx) {
         cconc__node_end_begin(future->ctx, ECANCELED, 0, NULL, &ending);

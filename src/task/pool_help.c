@@ -52,7 +52,8 @@ static bool help_take_it_locked(pool_worker *w, pool_task *task)
     if (p->cancelled || atom_load_rlx(&task->state) != TASK_QUEUED) { /* rlx: stored under mu */
         return false;
     }
-    cconc__pool_begin_locked(p, cconc__pool_unqueue_locked(p, task), w);
+    cconc__pool_unqueue_locked(p, task);
+    cconc__pool_begin_locked(p, task, w);
     return true;
 }
 
@@ -102,6 +103,7 @@ static int help_lend(pool_worker *w)
     lock_take(&p->mu);
     p->counts.suspended--;
     p->active++;
+    cconc__pool_mark_locked(p);
     lock_leave(&p->mu);
     return EDEADLK;
 }
@@ -123,11 +125,13 @@ static void help_return(pool_worker *w)
         wake_batch batch = WAKE_BATCH_INIT;
         waitq_push_back(&p->returners, &node);
         cconc__pool_rouse_locked(p, 1, &batch);
+        cconc__pool_mark_locked(p);
         lock_leave(&p->mu);
         batch_wake(&batch);
         cconc__waiter_park(&wait, true);
     } else {
         p->active++;
+        cconc__pool_mark_locked(p);
         lock_leave(&p->mu);
     }
     waiter_disarm(&wait);
@@ -143,10 +147,12 @@ static int help_enlist(helper *h, wait_node *node)
     }
     node->elem = w;
     lock_take(&p->mu);
-    if (cconc__pool_has_task_locked(p)) {
+    waitq_push_front(&p->idle, node);
+    cconc__pool_mark_locked(p);
+    if (cconc__pool_has_task_locked(p)) { /* seen after the mark: what comes now calls somebody */
+        waitq_remove(&p->idle, node);
+        cconc__pool_mark_locked(p);
         err = EAGAIN;
-    } else {
-        waitq_push_front(&p->idle, node);
     }
     lock_leave(&p->mu);
     return err;

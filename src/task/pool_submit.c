@@ -21,6 +21,7 @@
 
 #include "core/must.h"
 #include "core/node.h"
+#include "core/spin.h"
 #include "plat/alloc.h"
 #include "plat/fork.h"
 #include "task/submit.h"
@@ -55,9 +56,9 @@ static int pool_try_once(cconc_pool *p, pool_task *task, bool drops, bool *out_s
     int err;
     lock_take(&p->mu);
     err = cconc__pool_accept_locked(p, task, w, &batch);
-    has_lost = err == EAGAIN && drops; /* the queue is full, and has a length */
-    if (has_lost) {
-        cconc__pool_lose_locked(p, NULL, &lost);
+    has_lost = false;
+    if (err == EAGAIN && drops) {
+        has_lost = cconc__pool_lose_locked(p, NULL, &lost);
         err = cconc__pool_accept_locked(p, task, w, &batch);
     }
     *out_short = p->active < p->target && !p->closed;
@@ -194,6 +195,7 @@ static int pool_queue_up(cconc_pool *p, const pool_bounds *until, pool_task *tas
     err = cconc__pool_accept_locked(p, task, NULL, &batch);
     if (err == EAGAIN) {
         waitq_push_back(&p->submitters, &node);
+        cconc__pool_serve_locked(p, &batch); /* what was taken before that was to be seen */
     }
     lock_leave(&p->mu);
     batch_wake(&batch);
@@ -238,13 +240,48 @@ static void submit_help_one(helper *h, pool_task *task)
     }
 }
 
+/* Submit a plain task from outside without the lock. Returns 0, EAGAIN if the queue is full, EBUSY
+ * if the lock must be taken to know. */
+static int pool_submit_loose(cconc_pool *p, cconc_task_fn fn, void *arg)
+{
+    pool_loose loose = {fn, arg};
+    bool wake;
+    int err;
+    if (p->cap == 0) {
+        return EBUSY;
+    }
+    err = cconc__ring_try(&p->ring, RING_IN, &loose, &wake);
+    if (err == 0 && wake) {
+        cconc__pool_serve(p);
+    }
+    return err;
+}
+
+/* Look for a moment before queueing: a worker takes a task sooner than it wakes anybody. */
+static int pool_look(cconc_pool *p, const pool_bounds *until, pool_task *task)
+{
+    spinner s;
+    int err = EAGAIN;
+    if (task->kind != TASK_LOOSE || p->cap == 0) {
+        return EAGAIN;
+    }
+    cconc__spin_begin(&s, self_get());
+    while (err == EAGAIN && cconc__node_err(until->ctx) == 0 && cconc__spin_again(&s)) {
+        if (cconc__ring_is_ready(&p->ring, RING_IN)) {
+            err = pool_submit_loose(p, task->fn, task->arg);
+        }
+    }
+    cconc__spin_end(&s, err == 0);
+    return err == 0 ? 0 : EAGAIN;
+}
+
 /* Submit task to a full queue, waiting for room. */
 static int pool_block(cconc_pool *p, const pool_bounds *until, pool_task *task)
 {
     pool_worker *w = cconc__pool_worker_here(p);
     int err = EAGAIN;
     if (!w) {
-        return pool_queue_up(p, until, task, NULL);
+        return pool_look(p, until, task) == 0 ? 0 : pool_queue_up(p, until, task, NULL);
     }
     if (p->cap == 0 && pool_run_direct(p, w, task, &err)) {
         return err;
@@ -294,6 +331,9 @@ static int pool_submit_plain(cconc_pool *p, cconc_ctx *ctx, cconc_task_fn fn, vo
     err = cconc__node_err(ctx);
     if (err) {
         return err;
+    }
+    if (!helper_of(p) && plat_fork_is_ours() && pool_submit_loose(p, fn, arg) == 0) {
+        return 0;
     }
     task.fn = fn;
     task.arg = arg;

@@ -24,6 +24,7 @@
 #include "task/pool.h"
 
 #include "core/must.h"
+#include "core/spin.h"
 #include "plat/alloc.h"
 
 #include <errno.h>
@@ -62,6 +63,17 @@ static int worker_execute(pool_worker *w)
     return code;
 }
 
+/* The innermost run is over. */
+static void worker_count(pool_worker *w, int code)
+{
+    w->depth--;
+    if (code) {
+        atom_store_rlx(&w->failed, atom_load_rlx(&w->failed) + 1); /* rlx: a count */
+    }
+    /* rlx: only w writes it. [pool.2] rel: the end of the task */
+    atom_store_rel(&w->ended, atom_load_rlx(&w->ended) + 1);
+}
+
 /* Returns the task if it was a future's, which wants to hear of it after the lock. */
 static pool_task *worker_end_locked(pool_worker *w, int code, wake_batch *batch)
 {
@@ -69,10 +81,7 @@ static pool_task *worker_end_locked(pool_worker *w, int code, wake_batch *batch)
     pool_task *task = w->runs[w->depth - 1].task;
     pool_task *future = NULL;
     cconc__lock_assert_held(&p->mu);
-    w->depth--;
-    p->counts.running--;
-    p->counts.completed++;
-    p->counts.failed += code != 0 ? 1 : 0;
+    worker_count(w, code);
     if (task) {
         future = task->kind == TASK_FUTURE ? task : NULL;
         cconc__pool_finish_locked(p, task, code, batch);
@@ -114,7 +123,7 @@ static worker_next worker_look_locked(pool_worker *w, wake_batch *batch)
 {
     cconc_pool *p = w->pool;
     worker_next next = WORKER_IDLES;
-    bool has_met = p->cap == 0 && w->is_called && p->counts.queued > 0;
+    bool has_met = p->cap == 0 && w->is_called && p->listed > 0;
     cconc__lock_assert_held(&p->mu);
     cconc__pool_arrive_locked(p, w);
     if (worker_is_surplus_locked(p) && !has_met) {
@@ -132,8 +141,26 @@ static worker_next worker_look_locked(pool_worker *w, wake_batch *batch)
     return next;
 }
 
-/* Wait until called or roused; with a last look after arming. */
-static void worker_idle(pool_worker *w)
+/* Look for a moment: what comes is had without a lock, and without a wake-up. Returns true for a
+ * task in the ring; else *out_calls tells that something else is the matter. */
+static bool worker_watch(pool_worker *w, bool *out_calls)
+{
+    cconc_pool *p = w->pool;
+    spinner s;
+    bool comes = false;
+    cconc__spin_begin(&s, self_get());
+    do {
+        *out_calls = atom_load_rlx(&p->awaited) != 0 || /* rlx: a hint */
+                     ring_has_flag(&p->ring, RING_OUT, RING_DIRECT) ||
+                     ring_has_flag(&p->ring, RING_IN, RING_DIRECT);
+        comes = !*out_calls && cconc__ring_is_ready(&p->ring, RING_OUT);
+    } while (!comes && !*out_calls && cconc__spin_again(&s));
+    cconc__spin_end(&s, comes || *out_calls);
+    return comes;
+}
+
+/* Wait until called or roused; with a last look once it can be called. */
+static void worker_idle(pool_worker *w, bool may_spin)
 {
     cconc_pool *p = w->pool;
     waiter wait;
@@ -142,37 +169,59 @@ static void worker_idle(pool_worker *w)
     cconc__waiter_arm(&wait, NULL);
     wait_node_init(&node, &wait, w, 0);
     lock_take(&p->mu);
+    waitq_push_front(&p->idle, &node);
+    cconc__pool_mark_locked(p);
     parks = !cconc__pool_has_task_locked(p) && !p->closed && !worker_is_surplus_locked(p);
-    if (parks) {
-        waitq_push_front(&p->idle, &node);
+    if (!parks) {
+        waitq_remove(&p->idle, &node);
+        cconc__pool_mark_locked(p);
     }
     lock_leave(&p->mu);
     if (parks) {
-        cconc__waiter_park(&wait, true);
+        cconc__waiter_park(&wait, may_spin);
     }
     waiter_disarm(&wait);
+}
+
+/* End the task that runs, if one does, and look at the pool under its lock. */
+static worker_next worker_come(pool_worker *w, int code)
+{
+    cconc_pool *p = w->pool;
+    wake_batch batch = WAKE_BATCH_INIT;
+    pool_task *future = NULL;
+    worker_next next;
+    lock_take(&p->mu);
+    if (w->depth > 0) {
+        future = worker_end_locked(w, code, &batch);
+    }
+    next = worker_look_locked(w, &batch);
+    lock_leave(&p->mu);
+    batch_wake(&batch);
+    if (future) {
+        cconc__pool_future_ended(future);
+    }
+    return next;
 }
 
 /* End the task that runs, if one does, and wait for the next. Returns false to leave. */
 static bool worker_continue(pool_worker *w, int code)
 {
-    cconc_pool *p = w->pool;
     worker_next next;
+    bool calls = w->is_called;
+    if (w->depth > 0 && !w->runs[0].task) {
+        worker_count(w, code);
+    }
     do {
-        wake_batch batch = WAKE_BATCH_INIT;
-        pool_task *future = NULL;
-        lock_take(&p->mu);
-        if (w->depth > 0) {
-            future = worker_end_locked(w, code, &batch);
+        if (w->depth == 0) {
+            if (cconc__pool_take_loose(w) ||
+                (!calls && worker_watch(w, &calls) && cconc__pool_take_loose(w))) {
+                return true;
+            }
         }
-        next = worker_look_locked(w, &batch);
-        lock_leave(&p->mu);
-        batch_wake(&batch);
-        if (future) {
-            cconc__pool_future_ended(future);
-        }
+        next = worker_come(w, code);
         if (next == WORKER_IDLES) {
-            worker_idle(w);
+            worker_idle(w, calls);
+            calls = w->is_called;
         }
     } while (next == WORKER_IDLES);
     return next == WORKER_RUNS;
@@ -336,6 +385,7 @@ uint32_t cconc__pool_reserve_locked(cconc_pool *p, uint32_t most)
         count = count < most ? count : most;
         p->active += count;
         p->alive += count;
+        cconc__pool_mark_locked(p);
     }
     return count;
 }

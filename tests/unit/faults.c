@@ -372,9 +372,10 @@ static cconc_pool *pool_or_null(uint32_t flags)
 static int submit_many(bool tries)
 {
     cconc_pool *pool = pool_or_null(CCONC_POOL_UNBOUNDED);
+    cconc_pool_task record = {.fn = no_task}; /* behind it, each task needs one */
     int code = SETUP_FAILED;
     if (pool && cconc_pool_submit(pool, NULL, until_done, NULL) == 0) {
-        code = 0;
+        code = cconc_pool_submit_task(pool, NULL, &record);
         for (int i = 0; i < TASKS; i++) {
             int err = tries ? cconc_pool_try_submit(pool, no_task, NULL)
                             : cconc_pool_submit(pool, NULL, no_task, NULL);
