@@ -215,6 +215,14 @@ bool cconc__ring_is_ready(const ring *r, ring_dir dir)
     return ring_turn(r, dir, ring_word(r, dir));
 }
 
+bool cconc__ring_is_ready_ahead(const ring *r, ring_dir dir, size_t ahead)
+{
+    size_t word = ring_word(r, dir);
+    size_t index = (word / RING_ONE & r->index_mask) + ahead;
+    word += ahead * RING_ONE;
+    return ring_turn(r, dir, index < r->cap ? word : word - r->cap * RING_ONE + r->lap);
+}
+
 bool cconc__ring_has(const ring *r, ring_dir dir)
 {
     size_t word = ring_word(r, dir);

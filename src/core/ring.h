@@ -86,7 +86,9 @@ bool cconc__ring_try_held(ring *r, ring_dir dir, void *elem, bool *out_wake);
 /* How many elements dir's word has passed since it was at *seen, which follows. */
 size_t cconc__ring_count(const ring *r, ring_dir dir, size_t *seen);
 
-/* Is the next slot ready to be moved? Is there one that will be, by position alone? */
+/* Is the next slot ready to be moved? Is the one ahead slots further? Is there one that will be, by
+ * position alone? */
+bool cconc__ring_is_ready_ahead(const ring *r, ring_dir dir, size_t ahead);
 bool cconc__ring_is_ready(const ring *r, ring_dir dir);
 bool cconc__ring_has(const ring *r, ring_dir dir);
 

@@ -133,10 +133,15 @@ void cconc__self_enter(self_task *task, const void *owner)
     task->could_cancel = cconc__thread_let_cancel(true);
 }
 
-void cconc__self_exit(void)
+void cconc__self_again(void)
 {
     MUST(plat_fork_is_ours() && self_get()->process == cconc__fork_number(),
          "function that a library thread called returned in a forked child");
+}
+
+void cconc__self_exit(void)
+{
+    cconc__self_again();
     (void)cconc__thread_let_cancel(self_get()->task->could_cancel);
     self_pop();
 }

@@ -112,6 +112,9 @@ static inline void self_pop(void)
 void cconc__self_enter(self_task *task, const void *owner);
 void cconc__self_exit(void);
 
+/* The user's function has come back, and another one follows as the same task. */
+void cconc__self_again(void);
+
 /* A number below bound, evenly distributed but for one part in 2^32 / bound. */
 uint32_t cconc__self_random(self *me, uint32_t bound);
 

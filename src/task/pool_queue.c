@@ -180,6 +180,16 @@ static pool_worker *queue_call_locked(cconc_pool *p, wake_batch *batch)
     return w;
 }
 
+/* Call one of the idle if something is queued and nobody is on the way. */
+static void queue_call_for_queued_locked(cconc_pool *p, wake_batch *batch)
+{
+    cconc__lock_assert_held(&p->mu);
+    if (p->calling == 0 && p->idle.count > 0 && !p->cancelled &&
+        (p->listed > 0 || cconc__ring_has(&p->ring, RING_OUT))) {
+        (void)queue_call_locked(p, batch);
+    }
+}
+
 /* A rendezvous: the task enters with a worker called for it. */
 static int queue_meet_locked(cconc_pool *p, pool_task *task, pool_worker *mine, wake_batch *batch)
 {
@@ -260,9 +270,7 @@ int cconc__pool_accept_locked(cconc_pool *p, pool_task *task, pool_worker *w, wa
         if (p->submitters.count == 0) {
             err = queue_put_locked(p, task, w);
         }
-        if (p->calling == 0 && cconc__pool_has_task_locked(p)) {
-            (void)queue_call_locked(p, batch);
-        }
+        queue_call_for_queued_locked(p, batch);
     }
     cconc__pool_mark_locked(p);
     return err;
@@ -320,7 +328,9 @@ bool cconc__pool_take_loose(pool_worker *w)
     }
     queue_run(w, loose.fn, loose.arg, NULL);
     if (wake) {
+        bool was = cconc__thread_let_cancel(false); /* between two tasks of one frame */
         cconc__pool_serve(p);
+        (void)cconc__thread_let_cancel(was);
     }
     return true;
 }
@@ -426,9 +436,7 @@ void cconc__pool_serve_locked(cconc_pool *p, wake_batch *batch)
     if (p->returners.count > 0) {
         queue_return_locked(p, batch);
     }
-    if (p->calling == 0 && !p->cancelled && cconc__pool_queued_locked(p) > 0) {
-        (void)queue_call_locked(p, batch);
-    }
+    queue_call_for_queued_locked(p, batch);
     if (p->waiters.count > 0 && cconc__pool_is_quiet_locked(p)) {
         waiter_claim_all(&p->waiters, CLAIM_GRANT, batch);
         atom_store_rlx(&p->awaited, 0); /* rlx: a hint */

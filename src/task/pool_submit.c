@@ -257,22 +257,19 @@ static int pool_submit_loose(cconc_pool *p, cconc_task_fn fn, void *arg)
     return err;
 }
 
-/* Look for a moment before queueing: a worker takes a task sooner than it wakes anybody. */
-static int pool_look(cconc_pool *p, const pool_bounds *until, pool_task *task)
+/* The ring is full. Look for a moment: a worker takes a task sooner than it wakes anybody. Only a
+ * quarter of the ring is worth going on for, so that submitter and workers do not write to the same
+ * lines in turn; but in the end one place is, too. */
+static int pool_look(cconc_pool *p, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
 {
     spinner s;
-    int err = EAGAIN;
-    if (task->kind != TASK_LOOSE || p->cap == 0) {
-        return EAGAIN;
-    }
+    bool has_room;
     cconc__spin_begin(&s, self_get());
-    while (err == EAGAIN && cconc__node_err(until->ctx) == 0 && cconc__spin_again(&s)) {
-        if (cconc__ring_is_ready(&p->ring, RING_IN)) {
-            err = pool_submit_loose(p, task->fn, task->arg);
-        }
-    }
-    cconc__spin_end(&s, err == 0);
-    return err == 0 ? 0 : EAGAIN;
+    do {
+        has_room = cconc__ring_is_ready_ahead(&p->ring, RING_IN, p->ring.cap / 4);
+    } while (!has_room && cconc__node_err(ctx) == 0 && cconc__spin_again(&s));
+    cconc__spin_end(&s, has_room);
+    return pool_submit_loose(p, fn, arg);
 }
 
 /* Submit task to a full queue, waiting for room. */
@@ -281,7 +278,7 @@ static int pool_block(cconc_pool *p, const pool_bounds *until, pool_task *task)
     pool_worker *w = cconc__pool_worker_here(p);
     int err = EAGAIN;
     if (!w) {
-        return pool_look(p, until, task) == 0 ? 0 : pool_queue_up(p, until, task, NULL);
+        return pool_queue_up(p, until, task, NULL);
     }
     if (p->cap == 0 && pool_run_direct(p, w, task, &err)) {
         return err;
@@ -332,8 +329,14 @@ static int pool_submit_plain(cconc_pool *p, cconc_ctx *ctx, cconc_task_fn fn, vo
     if (err) {
         return err;
     }
-    if (!helper_of(p) && plat_fork_is_ours() && pool_submit_loose(p, fn, arg) == 0) {
-        return 0;
+    if (!helper_of(p) && plat_fork_is_ours()) {
+        err = pool_submit_loose(p, fn, arg);
+        if (err == EAGAIN && policy == CCONC_POOL_BLOCK) {
+            err = pool_look(p, ctx, fn, arg);
+        }
+        if (err == 0) {
+            return 0;
+        }
     }
     task.fn = fn;
     task.arg = arg;

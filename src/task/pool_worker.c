@@ -49,6 +49,44 @@ static void worker_report(pool_worker *w, int code)
     }
 }
 
+/* The innermost run is over. */
+static void worker_count(pool_worker *w, int code)
+{
+    w->depth--;
+    if (code) {
+        atom_store_rlx(&w->failed, atom_load_rlx(&w->failed) + 1); /* rlx: a count */
+    }
+    /* rlx: only w writes it. [pool.2] rel: the end of the task */
+    atom_store_rel(&w->ended, atom_load_rlx(&w->ended) + 1);
+}
+
+/* Run the plain task that w has taken, and those that it can take without a lock after it, in one
+ * frame: to let a thread be cancelled, and no longer, costs as much as to take a task. Returns the
+ * code of the last one, which has not been counted if depth is not 0. */
+static int worker_execute_loose(pool_worker *w)
+{
+    cconc_pool *p = w->pool;
+    pool_run *run = &w->runs[0];
+    int code;
+    cconc__self_enter(&run->frame, p);
+    for (;;) {
+        code = run->fn(p->ctx, run->arg);
+        if (code) {
+            break;
+        }
+        cconc__self_again();
+        worker_count(w, 0);
+        if (!cconc__pool_take_loose(w)) {
+            break;
+        }
+    }
+    cconc__self_exit();
+    if (code) {
+        worker_report(w, code);
+    }
+    return code;
+}
+
 /* Run the innermost task. */
 static int worker_execute(pool_worker *w)
 {
@@ -61,17 +99,6 @@ static int worker_execute(pool_worker *w)
     cconc__self_exit();
     worker_report(w, code);
     return code;
-}
-
-/* The innermost run is over. */
-static void worker_count(pool_worker *w, int code)
-{
-    w->depth--;
-    if (code) {
-        atom_store_rlx(&w->failed, atom_load_rlx(&w->failed) + 1); /* rlx: a count */
-    }
-    /* rlx: only w writes it. [pool.2] rel: the end of the task */
-    atom_store_rel(&w->ended, atom_load_rlx(&w->ended) + 1);
 }
 
 /* Returns the task if it was a future's, which wants to hear of it after the lock. */
@@ -281,7 +308,7 @@ static void worker_run(void *arg)
         w->pool->opts.on_start(w->pool->opts.user);
     }
     while (worker_continue(w, code)) {
-        code = worker_execute(w);
+        code = w->runs[0].task ? worker_execute(w) : worker_execute_loose(w);
     }
     worker_stop_hook(w);
     me->helper = NULL;

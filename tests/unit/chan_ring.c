@@ -123,6 +123,27 @@ static void chan_ring_is_closed_to_others_while_one_is_served_directly(void **st
     cconc_chan_free(ch);
 }
 
+static void chan_ring_looks_ahead_across_the_end(void **state)
+{
+    cconc_chan *ch = chan_make(sizeof(int), 3);
+    int value = 1;
+    bool wake;
+    (void)state;
+    for (size_t at = 0; at < 7; at++) { /* wherever the next place is */
+        for (size_t ahead = 0; ahead < 3; ahead++) {
+            assert_true(cconc__ring_is_ready_ahead(&ch->ring, CHAN_SEND, ahead));
+            assert_false(cconc__ring_is_ready_ahead(&ch->ring, CHAN_RECV, ahead));
+        }
+        assert_int_equal(cconc__ring_try(&ch->ring, CHAN_SEND, &value, &wake), 0);
+        assert_true(cconc__ring_is_ready_ahead(&ch->ring, CHAN_SEND, 1));
+        assert_false(cconc__ring_is_ready_ahead(&ch->ring, CHAN_SEND, 2));
+        assert_true(cconc__ring_is_ready_ahead(&ch->ring, CHAN_RECV, 0));
+        assert_false(cconc__ring_is_ready_ahead(&ch->ring, CHAN_RECV, 1));
+        assert_int_equal(cconc__ring_try(&ch->ring, CHAN_RECV, &value, &wake), 0);
+    }
+    cconc_chan_free(ch);
+}
+
 static void chan_ring_knows_what_is_ready(void **state)
 {
     cconc_chan *ch = chan_make(sizeof(int), 1);
@@ -197,6 +218,7 @@ int main(int argc, char **argv)
         UNIT_TEST(chan_ring_closes_and_drains_across_the_wrap),
         UNIT_TEST(chan_ring_tells_that_the_other_direction_wants_a_wake),
         UNIT_TEST(chan_ring_is_closed_to_others_while_one_is_served_directly),
+        UNIT_TEST(chan_ring_looks_ahead_across_the_end),
         UNIT_TEST(chan_ring_knows_what_is_ready),
         UNIT_TEST(chan_ring_loses_nothing_when_threads_cross_the_wrap),
     };

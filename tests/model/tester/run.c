@@ -221,6 +221,18 @@ static bool is_late(void)
     return has_end && !is_full && now_ms() >= end_ms;
 }
 
+/* How long to search with growing bounds. */
+static int64_t bounded_ms(const outcome *out)
+{
+    if (is_full) {
+        return 60000;
+    }
+    if (is_first_enough) { /* a mutant: where nothing is found the time is well spent */
+        return 10000;
+    }
+    return out->is_exhaustive || is_late() ? 100 : 600;
+}
+
 /* What every scenario gets. */
 static bool explore_fixed(const model_scenario *scenario, outcome *out)
 {
@@ -239,8 +251,7 @@ static bool explore_fixed(const model_scenario *scenario, outcome *out)
             return false;
         }
     }
-    return explore_bounded(scenario, out,
-                           is_full ? 60000 : out->is_exhaustive || is_late() ? 100 : 600) &&
+    return explore_bounded(scenario, out, bounded_ms(out)) &&
            explore_portfolio(scenario, out, is_first_enough ? 3000 : 300, now_ms() + 5000);
 }
 
