@@ -350,22 +350,25 @@ static void queue_fill_ring_locked(cconc_pool *p)
     cconc__lock_assert_held(&p->mu);
     for (int i = 0; i < QUEUE_FILL && !list_is_empty(&p->queue); i++) {
         task = LIST_OF(p->queue.next, pool_task, link);
-        if (task->kind != TASK_RESERVE || !list_is_empty(&task->own) ||
-            !queue_push_loose_locked(p, task)) {
+        bool fits;
+        if (task->kind != TASK_RESERVE || !list_is_empty(&task->own)) {
             return;
         }
+        fits = queue_push_loose_locked(p, task);
+        CHECK(fits); /* the ring holds as many as a bounded list, or more than are moved */
+        (void)fits;
         cconc__pool_unqueue_locked(p, task);
         list_push_front(&p->free_tasks, &task->link);
         p->counts.submitted--; /* the ring counts it */
     }
 }
 
-/* The task in the list that w is to take, out of it, or NULL. */
+/* The task in the list that w is to take, out of it, or NULL; mine_first: it has one of its own. */
 static pool_task *queue_unlist_locked(cconc_pool *p, pool_worker *w, bool mine_first)
 {
     pool_task *task = NULL;
     cconc__lock_assert_held(&p->mu);
-    if (mine_first && !list_is_empty(&w->own)) {
+    if (mine_first) {
         task = LIST_OF(w->own.next, pool_task, own);
     } else if (!list_is_empty(&p->queue)) {
         task = LIST_OF(p->queue.next, pool_task, link);
