@@ -30,6 +30,7 @@
 #           instructions        what the fast paths take, against tests/bench/instructions.tsv
 #           site                the documentation as web pages: no warning, no dead link, no block
 #                               of C that nothing compiles
+#           embedded            headers and sources by the compilers of machines without a system
 #           packaging           install again, with CMake, abidiff and make; builds as packagers do
 #                               them, musl, the tarball; the headers by every compiler there is
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
@@ -43,7 +44,8 @@ usage() {
 
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
-    strategies quirks clang-14 clang-19 amalgamation promela coverage instructions site packaging)
+    strategies quirks clang-14 clang-19 amalgamation promela coverage instructions site embedded
+    packaging)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -383,16 +385,27 @@ run_site() {
     add_row site "$passed" "$failed" $((SECONDS - start)) ""
 }
 
-# What cannot be had is left out by the tests that need it.
-run_packaging() {
-    local package
-    for package in abigail-tools clang-14 clang-16 clang-19 cmake g++-11 g++-12 lld-14 lld-19 make \
-        mandoc musl-tools pandoc; do
+# install_what_can_be LAYER PACKAGE...: what cannot be had is left out by the tests that need it.
+install_what_can_be() {
+    local layer=$1 package
+    shift
+    for package in "$@"; do
         missing_packages=()
         need "$package" dpkg -s "$package"
-        (install_missing_packages "build/packaging.$package.log") 2>/dev/null
+        (install_missing_packages "build/$layer.$package.log") 2>/dev/null
     done
     missing_packages=()
+}
+
+run_embedded() {
+    install_what_can_be embedded gcc-arm-none-eabi libnewlib-arm-none-eabi picolibc-arm-none-eabi \
+        gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf clang-19 tcc pcc
+    run_plain embedded
+}
+
+run_packaging() {
+    install_what_can_be packaging abigail-tools clang-14 clang-16 clang-19 cmake g++-11 g++-12 \
+        lld-14 lld-19 make mandoc musl-tools pandoc
     setup_arguments=()
     test_arguments=(--timeout-multiplier 4)
     run_tests packaging build "install packaging"
@@ -481,6 +494,7 @@ run_layer() {
     promela) run_promela ;;
     instructions) run_instructions ;;
     site) run_site ;;
+    embedded) run_embedded ;;
     packaging) run_packaging ;;
     *) run_plain "$1" ;;
     esac

@@ -37,13 +37,17 @@
 #define CCONC_UNUSED __attribute__((__unused__))
 #define CCONC_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #define CCONC_COLD __attribute__((__cold__))
-#define CCONC_HAS_ATOMIC_BUILTINS 1
 #else
 #define CCONC_EXPORTED
 #define CCONC_NODISCARD
 #define CCONC_UNUSED
 #define CCONC_PRINTF(text, first)
 #define CCONC_COLD
+#endif
+
+/* Not all that say they are gcc have these. */
+#if defined(__ATOMIC_ACQUIRE)
+#define CCONC_HAS_ATOMIC_BUILTINS 1
 #endif
 
 /* Can what pointer is be no object at all? Other than NULL, which is asked for by itself. */

@@ -44,7 +44,8 @@ USES = {
     "once.h": "cconc_once used(void);\n"
               "cconc_once used(void) { cconc_once once = CCONC_ONCE_INIT; return once; }\n",
 }
-ATTRIBUTES = {"CCONC_API", "CCONC_COLD", "CCONC_EXPORTED", "CCONC_NODISCARD", "CCONC_UNUSED"}
+ATTRIBUTES = {"CCONC_API", "CCONC_COLD", "CCONC_EXPORTED", "CCONC_HAS_ATOMIC_BUILTINS",
+              "CCONC_NODISCARD", "CCONC_UNUSED"}
 CONSTANT = re.compile(r"^#define (CCONC_\w+) +[^{\s]", re.MULTILINE)
 SHOWN = 3  # errors of a header that does not compile
 MAIN = "int main(void) { return 0; }\n"
@@ -62,12 +63,12 @@ def constants(text):
 class Language:
     """A compiler in one standard, with the headers that it is allowed to open."""
 
-    def __init__(self, compiler, kind, standard, include):
-        self.name = f"{compiler} {standard}"
+    def __init__(self, compiler, kind, standard, include, flags=()):
+        self.name = " ".join([compiler, *flags, standard])
         family = "clang" if compiler.startswith("clang") else "gcc"
-        self.command = [compiler, "-x", kind, f"-std={standard}", *WARNINGS.get(family, []),
-                        *WARNINGS["all"], *WARNINGS[kind], "-I" + include, "-fsyntax-only", "-H",
-                        "-"]
+        self.command = [compiler, *flags, "-x", kind, f"-std={standard}",
+                        *WARNINGS.get(family, []), *WARNINGS["all"], *WARNINGS[kind],
+                        "-I" + include, "-fsyntax-only", "-H", "-"]
         self.include = include
         result, self.allowed = self.compile(ALLOWED)
         self.works = result.returncode == 0
@@ -120,6 +121,20 @@ def find_units(include):
     return units + [("cconc.h", headers, ""), ("cconc.h", headers[::-1], "")] if units else []
 
 
+def check_all(languages, units):
+    """Compile each unit in each language and print what is wrong. Returns the number of faults."""
+    work = [(name, language, headers, uses)
+            for language, (name, headers, uses) in itertools.product(languages, units)]
+    with multiprocessing.pool.ThreadPool(os.cpu_count()) as pool:
+        found = pool.map(lambda item: item[1].check(*item[2:]), work)
+    faults = 0
+    for item, lines in zip(work, found):
+        for line in lines:
+            print(f"include/cconc/{item[0]}:1: {line}")
+            faults += 1
+    return faults
+
+
 def main():
     parser = argparse.ArgumentParser(description="Compile every public header by itself.")
     parser.add_argument("--include", default=os.path.join(ROOT, "include"),
@@ -133,15 +148,7 @@ def main():
     if not any(language.name.endswith("c11") for language in languages):
         sys.exit("headers.py: no compiler for C11")
     units = find_units(include)
-    work = [(name, language, headers, uses)
-            for language, (name, headers, uses) in itertools.product(languages, units)]
-    with multiprocessing.pool.ThreadPool(os.cpu_count()) as pool:
-        found = pool.map(lambda item: item[1].check(*item[2:]), work)
-    faults = 0
-    for item, lines in zip(work, found):
-        for line in lines:
-            print(f"include/cconc/{item[0]}:1: {line}")
-            faults += 1
+    faults = check_all(languages, units)
     names = ", ".join(language.name for language in languages)
     print(f"headers: {len(units)} units in {len(languages)} languages ({names}), {faults} faults")
     return 1 if faults or not units else 0
