@@ -33,6 +33,8 @@
 #           embedded            headers and sources by the compilers of machines without a system
 #           packaging           install again, with CMake, abidiff and make; builds as packagers do
 #                               them, musl, the tarball; the headers by every compiler there is
+#           debian              packages of docs/packaging/debian, lintian, and programs
+#                               that use them by pkg-config, CMake and Meson
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
 # each stress test runs, in milliseconds.
 set -uo pipefail
@@ -45,7 +47,7 @@ usage() {
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
     strategies quirks clang-14 clang-19 amalgamation promela coverage instructions site embedded
-    packaging)
+    packaging debian)
 only=
 full=
 while [ $# -gt 0 ]; do
@@ -411,6 +413,18 @@ run_packaging() {
     run_tests packaging build "install packaging"
 }
 
+run_debian() {
+    can_have debian build-essential dpkg -s build-essential &&
+        can_have debian debhelper command -v dh &&
+        can_have debian fakeroot command -v fakeroot &&
+        can_have debian lintian command -v lintian &&
+        can_have debian pandoc command -v pandoc &&
+        can_have debian cmake command -v cmake || return
+    setup_arguments=()
+    test_arguments=()
+    run_tests debian build debian
+}
+
 # explore PROGRAM ARGUMENT...: adds the row of one build of the tester.
 explore() {
     local program=$1 start=$SECONDS last passed failed note
@@ -496,6 +510,7 @@ run_layer() {
     site) run_site ;;
     embedded) run_embedded ;;
     packaging) run_packaging ;;
+    debian) run_debian ;;
     *) run_plain "$1" ;;
     esac
 }

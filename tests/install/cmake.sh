@@ -15,34 +15,10 @@ build_folder=$3
 source "$source_folder/tests/install/lib.sh"
 command -v cmake >/dev/null || skip "cmake is not installed"
 
-# write_project FIND_PACKAGE_ARGUMENTS TARGET...: a project with a program named after each target.
-write_project() {
-    local target
-    rm -rf "$scratch/app" "$scratch/out"
-    mkdir "$scratch/app"
-    cp "$consumer" "$scratch/app"
-    {
-        echo "cmake_minimum_required(VERSION 3.13)"
-        echo "project(app C)"
-        echo "find_package($1)"
-        for target in "${@:2}"; do
-            echo "add_executable(${target//:/_} consumer.c)"
-            echo "target_link_libraries(${target//:/_} $target)"
-        done
-    } >"$scratch/app/CMakeLists.txt"
-}
-
 # configure ARGUMENT...: the package must be the scratch folder's, not that of the system.
 configure() {
     cmake -G Ninja -S "$scratch/app" -B "$scratch/out" "$@" &&
         grep "^\(lib\)\?cconc_DIR:PATH=$scratch/" "$scratch/out/CMakeCache.txt"
-}
-
-# expect_program TARGET FORM: was built, uses the library in that form, and runs.
-expect_program() {
-    local program=$scratch/out/${1//:/_}
-    expect_form "$2" "$program"
-    expect_consumer "$program"
 }
 
 use_targets() {

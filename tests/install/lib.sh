@@ -112,3 +112,27 @@ MESON
     quietly meson setup "$scratch/$1" "$scratch/app" "${@:2}"
     quietly ninja -C "$scratch/$1" consumer
 }
+
+# write_project FIND_PACKAGE_ARGUMENTS TARGET...: a project with a program named after each target.
+write_project() {
+    local target
+    rm -rf "$scratch/app" "$scratch/out"
+    mkdir "$scratch/app"
+    cp "$consumer" "$scratch/app"
+    {
+        echo "cmake_minimum_required(VERSION 3.13)"
+        echo "project(app C)"
+        echo "find_package($1)"
+        for target in "${@:2}"; do
+            echo "add_executable(${target//:/_} consumer.c)"
+            echo "target_link_libraries(${target//:/_} $target)"
+        done
+    } >"$scratch/app/CMakeLists.txt"
+}
+
+# expect_program TARGET FORM: was built in the folder out, uses the library in that form, and runs.
+expect_program() {
+    local program=$scratch/out/${1//:/_}
+    expect_form "$2" "$program"
+    expect_consumer "$program"
+}
