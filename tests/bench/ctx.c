@@ -69,7 +69,7 @@ static uint64_t err_deep10(uint64_t ops)
 
 static uint64_t cancel_tree(uint64_t ops)
 {
-    cconc_ctx **children = malloc(ops * sizeof(*children));
+    cconc_ctx **children = malloc((size_t)ops * sizeof(*children));
     cconc_ctx *root;
     bench_check(children ? 0 : 1, "malloc");
     BENCH(cconc_ctx_with_cancel(NULL, &root));

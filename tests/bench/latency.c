@@ -35,8 +35,8 @@ static void arrived(struct way *way, int64_t sent_ns)
 
 static void pause_ns(int64_t duration_ns)
 {
-    struct timespec time = {.tv_sec = duration_ns / CCONC_SECOND,
-                            .tv_nsec = duration_ns % CCONC_SECOND};
+    struct timespec time = {.tv_sec = (time_t)(duration_ns / CCONC_SECOND),
+                            .tv_nsec = (long)(duration_ns % CCONC_SECOND)};
     while (nanosleep(&time, &time) != 0) {
     }
 }

@@ -111,7 +111,7 @@ static uint64_t loop(uint64_t ops)
     cconc_pool *pool;
     _Atomic uint64_t sum = 0;
     BENCH(cconc_pool_new(NULL, NULL, &pool));
-    BENCH(cconc_pool_parallel_for(pool, NULL, 0, ops, 0, sum_range, &sum));
+    BENCH(cconc_pool_parallel_for(pool, NULL, 0, (size_t)ops, 0, sum_range, &sum));
     bench_sink += sum;
     cconc_pool_free(pool);
     return ops;
