@@ -168,7 +168,7 @@ static inline int ring_try(ring *r, ring_dir dir, void *elem, bool *out_wake)
 int cconc__ring_try(ring *r, ring_dir dir, void *elem, bool *out_wake)
 {
     return dir == RING_IN ? ring_try(r, RING_IN, elem, out_wake)
-                            : ring_try(r, RING_OUT, elem, out_wake);
+                          : ring_try(r, RING_OUT, elem, out_wake);
 }
 
 bool cconc__ring_move(ring *r, ring_dir dir, void *elem)

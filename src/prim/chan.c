@@ -259,7 +259,7 @@ void cconc__chan_insert_locked(cconc_chan *ch, chan_dir dir, wait_node *node)
 wait_queued cconc__chan_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node)
 {
     return ch->ring.cap == 0 ? cconc__chan_meet_enqueue(ch, dir, w, node)
-                        : cconc__chan_ring_enqueue(ch, dir, w, node);
+                             : cconc__chan_ring_enqueue(ch, dir, w, node);
 }
 
 void cconc__chan_dequeue(cconc_chan *ch, chan_dir dir, const waiter *w, wait_node *node)

@@ -89,7 +89,6 @@ static int counter_make(cconc_counter_storage *storage, const cconc_counter_opts
     uint32_t mask;
     size_t size;
     cconc_counter *counter;
-    uintptr_t end;
     if (!out_counter || (opts && (opts->reserved[0] | opts->reserved[1]) != 0)) {
         return EINVAL;
     }
@@ -104,8 +103,7 @@ static int counter_make(cconc_counter_storage *storage, const cconc_counter_opts
         return ENOMEM;
     }
     counter->in_storage = storage != NULL;
-    end = (uintptr_t)(counter + 1);
-    counter->cells = (counter_cell *)((end + ATOM_LINE - 1) / ATOM_LINE * ATOM_LINE);
+    counter->cells = alloc_first_line(counter + 1);
     counter->mask = mask;
     counter->keeps_high = opts && opts->keep_high;
     atom_init(&counter->peak, 0);

@@ -184,8 +184,7 @@ static pool_worker *queue_call_locked(cconc_pool *p, wake_batch *batch)
 static void queue_call_for_queued_locked(cconc_pool *p, wake_batch *batch)
 {
     cconc__lock_assert_held(&p->mu);
-    if (p->calling == 0 && p->idle.count > 0 && !p->cancelled &&
-        (p->listed > 0 || cconc__ring_has(&p->ring, RING_OUT))) {
+    if (p->calling == 0 && p->idle.count > 0 && cconc__pool_has_task_locked(p)) {
         (void)queue_call_locked(p, batch);
     }
 }

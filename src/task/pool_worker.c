@@ -60,31 +60,27 @@ static void worker_count(pool_worker *w, int code)
     atom_store_rel(&w->ended, atom_load_rlx(&w->ended) + 1);
 }
 
-/* Run the plain task that w has taken, and those that it can take without a lock after it, in one
- * frame: to let a thread be cancelled, and no longer, costs as much as to take a task. Returns the
- * code of the last one, which has not been counted if depth is not 0. */
-static int worker_execute_loose(pool_worker *w)
+/* Run and count the plain task that w has taken, and those that it can take without a lock after
+ * it, until one fails, in one frame: to let a thread be cancelled, and no longer, costs as much as
+ * to take a task. */
+static void worker_execute_loose(pool_worker *w)
 {
     cconc_pool *p = w->pool;
     pool_run *run = &w->runs[0];
     int code;
     cconc__self_enter(&run->frame, p);
-    for (;;) {
+    do {
         code = run->fn(p->ctx, run->arg);
-        if (code) {
-            break;
-        }
         cconc__self_again();
-        worker_count(w, 0);
-        if (!cconc__pool_take_loose(w)) {
-            break;
+        if (code == 0) {
+            worker_count(w, 0);
         }
-    }
+    } while (code == 0 && cconc__pool_take_loose(w));
     cconc__self_exit();
     if (code) {
         worker_report(w, code);
+        worker_count(w, code);
     }
-    return code;
 }
 
 /* Run the innermost task. */
@@ -235,15 +231,11 @@ static bool worker_continue(pool_worker *w, int code)
 {
     worker_next next;
     bool calls = w->is_called;
-    if (w->depth > 0 && !w->runs[0].task) {
-        worker_count(w, code);
-    }
     do {
-        if (w->depth == 0) {
-            if (cconc__pool_take_loose(w) ||
-                (!calls && worker_watch(w, &calls) && cconc__pool_take_loose(w))) {
-                return true;
-            }
+        if (w->depth == 0 &&
+            (cconc__pool_take_loose(w) ||
+             (!calls && worker_watch(w, &calls) && cconc__pool_take_loose(w)))) {
+            return true;
         }
         next = worker_come(w, code);
         if (next == WORKER_IDLES) {
@@ -308,7 +300,11 @@ static void worker_run(void *arg)
         w->pool->opts.on_start(w->pool->opts.user);
     }
     while (worker_continue(w, code)) {
-        code = w->runs[0].task ? worker_execute(w) : worker_execute_loose(w);
+        if (w->runs[0].task) {
+            code = worker_execute(w);
+        } else {
+            worker_execute_loose(w);
+        }
     }
     worker_stop_hook(w);
     me->helper = NULL;
