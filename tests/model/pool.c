@@ -9,15 +9,6 @@
  */
 #include "tasks.h"
 
-/* A pool whose workers have nothing to do yet. */
-static env *pool_idle(const cconc_pool_opts *opts)
-{
-    env *e = env_new();
-    MODEL_EQ(cconc_pool_new(NULL, opts, &e->pool), 0);
-    model_settle();
-    return e;
-}
-
 /* A pool of one worker, which is held by a task, and a full queue. */
 static env *pool_full(cconc_pool_opts *opts)
 {
@@ -35,21 +26,6 @@ static void submits(void *arg)
 {
     job *j = arg;
     j->e->err[j->i] = cconc_pool_submit(j->e->pool, j->e->ctx, runs_in_turn, j);
-}
-
-/* All is over: nobody waits, everything has run. */
-static void pool_end(env *e)
-{
-    cconc_pool_counts counts;
-    model_rest();
-    counts = counts_of(e);
-    MODEL_EQ(counts.blocked, 0);
-    MODEL_EQ(counts.queued, 0);
-    MODEL_EQ(counts.running, 0);
-    MODEL_EQ(counts.submitted, counts.completed + counts.dropped);
-    MODEL_EQ(counts.idle, counts.workers);
-    cconc_pool_free(e->pool);
-    cconc_ctx_free(e->ctx);
 }
 
 /* The worker is about to wait for its first task. */
@@ -209,14 +185,6 @@ MODEL_SCENARIO(pool_resizes_meet)
 }
 
 /* A task that holds the last room is dropped or run, and the new one is in its place. */
-static void drops(void *user, cconc_task_fn fn, void *arg)
-{
-    job *j = arg;
-    (void)user;
-    (void)fn;
-    j->e->dropped[j->i]++;
-}
-
 MODEL_SCENARIO(pool_drop_oldest_meets_take, .exhaustive = true, .goals = "dropped ran")
 {
     env *e = pool_full(

@@ -10,22 +10,6 @@
 
 #include "task/pool.h"
 
-static void drops(void *user, cconc_task_fn fn, void *arg)
-{
-    job *j = arg;
-    (void)user;
-    (void)fn;
-    j->e->dropped[j->i]++;
-}
-
-static env *pool_idle(const cconc_pool_opts *opts)
-{
-    env *e = env_new();
-    MODEL_EQ(cconc_pool_new(NULL, opts, &e->pool), 0);
-    model_settle();
-    return e;
-}
-
 /* One worker that is held, and a full queue. */
 static env *pool_full(cconc_pool_opts *opts)
 {

@@ -9,26 +9,6 @@
  */
 #include "tasks.h"
 
-static env *pool_of(const cconc_pool_opts *opts)
-{
-    env *e = env_new();
-    MODEL_EQ(cconc_pool_new(NULL, opts, &e->pool), 0);
-    model_settle();
-    return e;
-}
-
-/* All is over, and the counts agree with one another. */
-static void pool_end(env *e)
-{
-    cconc_pool_counts counts;
-    model_rest();
-    counts = counts_of(e);
-    MODEL_EQ(counts.queued, 0);
-    MODEL_EQ(counts.running, 0);
-    MODEL_EQ(counts.submitted, counts.completed + counts.dropped);
-    cconc_pool_free(e->pool);
-}
-
 /* Ends once somebody has called the hook. */
 static int held_by_hook(cconc_ctx *ctx, void *arg)
 {
@@ -60,7 +40,7 @@ static void waits(void *arg)
  *   wait:     the worker has nothing: but that was another instant */
 MODEL_SCENARIO(pool_wait_is_never_between_two)
 {
-    env *e = pool_of(&(cconc_pool_opts){.workers = 1, .queue_len = 2});
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 1, .queue_len = 2});
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, held_by_hook, job_new(e, 0)), 0);
     model_spawn(submits_behind_the_first, job_new(e, 1));
     model_spawn(waits, job_new(e, 3));
@@ -77,7 +57,7 @@ MODEL_SCENARIO(pool_wait_is_never_between_two)
 /* The worker takes the second task without the lock while wait looks: wait is over after it. */
 MODEL_SCENARIO(pool_wait_meets_take)
 {
-    env *e = pool_of(&(cconc_pool_opts){.workers = 1, .queue_len = 2});
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 1, .queue_len = 2});
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, held, job_new(e, 0)), 0);
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, runs, job_new(e, 1)), 0);
     model_await(&e->started, 1);
@@ -102,7 +82,7 @@ static void submits_then_calls_the_hook(void *arg)
  *   submitter:  waits: but there was room */
 MODEL_SCENARIO(pool_room_is_seen_by_who_queues, .covers = "W17")
 {
-    env *e = pool_of(&(cconc_pool_opts){.workers = 1, .queue_len = 1});
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 1, .queue_len = 1});
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, held, job_new(e, 0)), 0);
     model_settle();
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, held_by_hook, job_new(e, 1)), 0);
@@ -117,7 +97,7 @@ MODEL_SCENARIO(pool_room_is_seen_by_who_queues, .covers = "W17")
 /* Once resize has returned, a worker that is too many begins nothing more. */
 MODEL_SCENARIO(pool_shrunk_runs_one_at_a_time, .covers = "W4")
 {
-    env *e = pool_of(&(cconc_pool_opts){.workers = 2, .queue_len = 2});
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 2, .queue_len = 2});
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, held, job_new(e, 0)), 0);
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, held, job_new(e, 1)), 0);
     model_await(&e->started, 2);
@@ -138,18 +118,10 @@ static int held_by_context(cconc_ctx *ctx, void *arg)
     return runs(ctx, arg);
 }
 
-static void drops(void *user, cconc_task_fn fn, void *arg)
-{
-    job *j = arg;
-    (void)user;
-    (void)fn;
-    j->e->dropped[j->i]++;
-}
-
 /* A task that ends because the pool was cancelled is followed by none. */
 MODEL_SCENARIO(pool_cancel_meets_queued_plain_task, .exhaustive = true, .covers = "G8 W16")
 {
-    env *e = pool_of(&(cconc_pool_opts){.workers = 1, .queue_len = 1, .on_drop = drops});
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 1, .queue_len = 1, .on_drop = drops});
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, held_by_context, job_new(e, 0)), 0);
     model_settle();
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, runs, job_new(e, 1)), 0);
@@ -163,7 +135,7 @@ MODEL_SCENARIO(pool_cancel_meets_queued_plain_task, .exhaustive = true, .covers 
 /* What comes behind a record starts behind it, whichever way it took to the worker. */
 MODEL_SCENARIO(pool_plain_task_behind_a_record)
 {
-    env *e = pool_of(&(cconc_pool_opts){.workers = 1, .queue_len = 5});
+    env *e = pool_idle(&(cconc_pool_opts){.workers = 1, .queue_len = 5});
     cconc_pool_task record = {.fn = runs_in_turn, .arg = job_new(e, 2)};
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, runs_in_turn, job_new(e, 0)), 0);
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, runs_in_turn, job_new(e, 1)), 0);

@@ -11,31 +11,9 @@
 
 #include "task/pool.h"
 
-static env *pool_idle(const cconc_pool_opts *opts)
-{
-    env *e = env_new();
-    MODEL_EQ(cconc_pool_new(NULL, opts, &e->pool), 0);
-    model_settle();
-    return e;
-}
-
 static env *pool_of_one(void)
 {
     return pool_idle(&(cconc_pool_opts){.workers = 1, .queue_len = 2});
-}
-
-static void pool_end(env *e)
-{
-    cconc_pool_counts counts;
-    model_rest();
-    cconc_pool_read(e->pool, &counts);
-    MODEL_EQ(counts.queued, 0);
-    MODEL_EQ(counts.running, 0);
-    MODEL_EQ(counts.suspended, 0);
-    MODEL_EQ(counts.submitted, counts.completed + counts.dropped);
-    MODEL_EQ(counts.idle, counts.workers);
-    cconc_pool_free(e->pool);
-    cconc_ctx_free(e->ctx);
 }
 
 /* Futures. */

@@ -89,6 +89,40 @@ static inline cconc_pool_counts counts_of(const env *e)
     return counts;
 }
 
+/* The hook for tasks that never run. */
+static inline void drops(void *user, cconc_task_fn fn, void *arg)
+{
+    job *j = arg;
+    (void)user;
+    (void)fn;
+    j->e->dropped[j->i]++;
+}
+
+/* A pool whose workers have nothing to do yet. */
+static inline env *pool_idle(const cconc_pool_opts *opts)
+{
+    env *e = env_new();
+    MODEL_EQ(cconc_pool_new(NULL, opts, &e->pool), 0);
+    model_settle();
+    return e;
+}
+
+/* All is over: nobody waits, everything has run. */
+static inline void pool_end(env *e)
+{
+    cconc_pool_counts counts;
+    model_rest();
+    counts = counts_of(e);
+    MODEL_EQ(counts.blocked, 0);
+    MODEL_EQ(counts.queued, 0);
+    MODEL_EQ(counts.running, 0);
+    MODEL_EQ(counts.suspended, 0);
+    MODEL_EQ(counts.submitted, counts.completed + counts.dropped);
+    MODEL_EQ(counts.idle, counts.workers);
+    cconc_pool_free(e->pool);
+    cconc_ctx_free(e->ctx);
+}
+
 /* The threads. */
 static inline void opens(void *arg)
 {
