@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 uint64_t bench_sink;
 
@@ -77,4 +78,12 @@ struct bench_usage bench_usage_now(void)
         .voluntary = (double)used.ru_nvcsw,
         .involuntary = (double)used.ru_nivcsw,
     };
+}
+
+void bench_pause(int64_t duration_ns)
+{
+    struct timespec time = {.tv_sec = (time_t)(duration_ns / CCONC_SECOND),
+                            .tv_nsec = (long)(duration_ns % CCONC_SECOND)};
+    while (nanosleep(&time, &time) != 0) {
+    }
 }

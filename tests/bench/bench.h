@@ -65,4 +65,7 @@ struct bench_usage {
 
 struct bench_usage bench_usage_now(void);
 
+/* Sleep in the system, outside of the library. */
+void bench_pause(int64_t duration_ns);
+
 #endif

@@ -10,21 +10,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define THREADS 1000
 #define TIMERS 10000
 #define SETTLE_NS (50 * CCONC_MS)
 #define MEASURED_NS (10 * CCONC_SECOND)
 #define HOUR (3600 * CCONC_SECOND)
-
-static void pause_ns(int64_t duration_ns)
-{
-    struct timespec time = {.tv_sec = (time_t)(duration_ns / CCONC_SECOND),
-                            .tv_nsec = (long)(duration_ns % CCONC_SECOND)};
-    while (nanosleep(&time, &time) != 0) {
-    }
-}
 
 static int block(cconc_ctx *ctx, void *arg)
 {
@@ -63,12 +54,12 @@ int main(void)
         BENCH(cconc_timer_new_func(HOUR + (int64_t)i * CCONC_US, nothing, NULL, &timer[i]));
     }
     while (blocked_count(ch) < threads) {
-        pause_ns(CCONC_MS);
+        bench_pause(CCONC_MS);
     }
 
-    pause_ns(SETTLE_NS);
+    bench_pause(SETTLE_NS);
     struct bench_usage before = bench_usage_now();
-    pause_ns(measured_ns);
+    bench_pause(measured_ns);
     struct bench_usage after = bench_usage_now();
     double used_ns = (after.cpu_ns - before.cpu_ns) * (double)MEASURED_NS / (double)measured_ns;
     printf("idle_1000_threads_10000_timers\tlibcconc\t%.2f\t%.2f\t%.0f\n", used_ns, used_ns,

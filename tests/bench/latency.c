@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define PARKED_NS (100 * CCONC_MS)
 
@@ -31,14 +30,6 @@ static void arrived(struct way *way, int64_t sent_ns)
     size_t count = atomic_load(&way->count);
     way->took_ns[count] = cconc_clock_now() - sent_ns;
     atomic_store(&way->count, count + 1);
-}
-
-static void pause_ns(int64_t duration_ns)
-{
-    struct timespec time = {.tv_sec = (time_t)(duration_ns / CCONC_SECOND),
-                            .tv_nsec = (long)(duration_ns % CCONC_SECOND)};
-    while (nanosleep(&time, &time) != 0) {
-    }
 }
 
 /* ---- a channel ------------------------------------------------------------------------------ */
@@ -122,7 +113,7 @@ static void wake(struct way *way)
     double before_ns = bench_usage_now().cpu_ns;
     way->hand_over(cconc_clock_now());
     while (atomic_load(&way->count) == count || !way->is_parked()) {
-        pause_ns(CCONC_MS);
+        bench_pause(CCONC_MS);
     }
     way->cpu_ns += bench_usage_now().cpu_ns - before_ns;
 }
@@ -159,10 +150,10 @@ int main(void)
     BENCH(cconc_group_go(group, NULL, channel_receive, &ways[0]));
     bench_check(pthread_create(&thread, NULL, condvar_receive, &ways[1]), "pthread_create");
     while (!channel_is_parked() || !condvar_is_parked()) {
-        pause_ns(CCONC_MS);
+        bench_pause(CCONC_MS);
     }
     for (size_t i = 0; i < samples; i++) {
-        pause_ns(PARKED_NS);
+        bench_pause(PARKED_NS);
         wake(&ways[i % 2]);
         wake(&ways[(i + 1) % 2]);
     }
