@@ -85,10 +85,10 @@ int cconc__alloc_choose(void *(*alloc_fn)(size_t size, void *user),
     if (!atom_cas_rlx_rlx(&choice, &found, CHOOSING)) { /* rlx: only picks who may write the hook */
         return EBUSY;
     }
+    (void)plat_fork_is_ours(); /* I4 */
     chosen.alloc_fn = alloc_fn;
     chosen.free_fn = free_fn;
     chosen.user = user;
-    (void)plat_fork_is_ours(); /* I4 */
     atom_store_rel(&choice, CHOSEN); /* [alloc.1] rel: the hook */
     return 0;
 }

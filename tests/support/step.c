@@ -215,23 +215,42 @@ static bool run_round(uint64_t place)
     return round_now.seen == place;
 }
 
-uint64_t support_step_sweep(const struct support_step *step, void *arg)
+static pthread_t rounds_begin(const struct support_step *step, void *arg)
 {
-    pthread_t thread;
-    uint64_t rounds = 0;
+    pthread_t second;
     round_now.step = step;
     round_now.arg = arg;
     atomic_store(&round_now.is_traced, false);
     atomic_store(&round_now.at, AT_END);
     atomic_store(&round_now.first, gettid());
     SUPPORT_CHECK(sem_init(&round_now.turn, 0, 0) == 0);
-    SUPPORT_CHECK(__real_pthread_create(&thread, NULL, beside_main, NULL) == 0);
+    SUPPORT_CHECK(__real_pthread_create(&second, NULL, beside_main, NULL) == 0);
+    return second;
+}
+
+static void rounds_end(pthread_t second)
+{
+    atomic_store(&round_now.at, AT_STOP);
+    SUPPORT_CHECK(sem_post(&round_now.turn) == 0 && pthread_join(second, NULL) == 0);
+    SUPPORT_CHECK(sem_destroy(&round_now.turn) == 0);
+}
+
+bool support_step_at(const struct support_step *step, uint64_t place, void *arg)
+{
+    pthread_t second = rounds_begin(step, arg);
+    bool was_there = run_round(place);
+    rounds_end(second);
+    return was_there;
+}
+
+uint64_t support_step_sweep(const struct support_step *step, void *arg)
+{
+    pthread_t second = rounds_begin(step, arg);
+    uint64_t rounds = 0;
     while (run_round(rounds + 1)) {
         rounds++;
     }
-    atomic_store(&round_now.at, AT_STOP);
-    SUPPORT_CHECK(sem_post(&round_now.turn) == 0 && pthread_join(thread, NULL) == 0);
-    SUPPORT_CHECK(sem_destroy(&round_now.turn) == 0);
+    rounds_end(second);
     return rounds;
 }
 

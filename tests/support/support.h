@@ -227,6 +227,10 @@ void support_step_start(void);
  * Returns how many rounds there were before the last: 0 if a thread cannot be stopped here. */
 uint64_t support_step_sweep(const struct support_step *step, void *arg);
 
+/* The round of n = place alone, for what a process can do only once. Returns false if it was the
+ * last. */
+bool support_step_at(const struct support_step *step, uint64_t place, void *arg);
+
 /* Tell whether a thread can be stopped: by x86-64 and Linux, not under a sanitizer or valgrind. */
 bool support_can_step(void);
 

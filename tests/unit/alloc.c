@@ -4,7 +4,8 @@
  * Risk      A block given by one allocator and taken by another, memory that is not zero, an errno
  *           that the allocator left behind.
  * Method    The allocator of the tests fills what it gives; processes of their own choose another
- *           one, or none, before anything else.
+ *           one, or none, before anything else; the choice is stopped by an allocation, and the
+ *           other way round, before each atomic instruction.
  * Catches   I1 I14; invariants I2 I3 of plat/alloc.c.
  */
 #include "unit.h"
@@ -205,6 +206,68 @@ static int child_race(void)
     return accepted == 1 ? 0 : 1;
 }
 
+/* A choice and an allocation, one of them stopped at a place of it by the other. */
+struct stopped {
+    const struct support_step *step;
+    uint64_t place;
+    bool     was_there;
+    int      err;
+    void    *memory;
+};
+
+static void stopped_begins(void *arg)
+{
+    struct stopped *s = arg;
+    s->err = -1;
+    s->memory = NULL;
+}
+
+static void stopped_chooses(void *arg)
+{
+    ((struct stopped *)arg)->err = cconc__alloc_choose(give, take, &user_mark);
+}
+
+static void stopped_allocates(void *arg)
+{
+    ((struct stopped *)arg)->memory = cconc__alloc(10);
+}
+
+static void stopped_is_over(void *arg)
+{
+    struct stopped *s = arg;
+    SUPPORT_CHECK(s->memory && is_zero(s->memory, 10));
+    SUPPORT_CHECK(s->err == (given ? 0 : EBUSY));
+    cconc__alloc_free(s->memory);
+    SUPPORT_CHECK(taken == given);
+}
+
+static const struct support_step choice_meets_alloc = {stopped_begins, stopped_chooses,
+                                                       stopped_allocates, stopped_is_over};
+static const struct support_step alloc_meets_choice = {stopped_begins, stopped_allocates,
+                                                       stopped_chooses, stopped_is_over};
+
+static int stop_once(void *arg)
+{
+    struct stopped *s = arg;
+    return support_step_at(s->step, s->place, s) ? 0 : 1;
+}
+
+/* Each round in a process of its own: the choice is made once. */
+static int child_stopped(void)
+{
+    const struct support_step *steps[] = {&choice_meets_alloc, &alloc_meets_choice};
+    for (size_t i = 0; i < 2; i++) {
+        struct stopped s = {.step = steps[i], .place = 1};
+        int status;
+        while ((status = support_run_forked(stop_once, &s)) == 0) {
+            s.place++;
+        }
+        SUPPORT_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        SUPPORT_CHECK(s.place > 1 || !support_can_step());
+    }
+    return 0;
+}
+
 static void alloc_goes_through_the_chosen_functions_and_keeps_errno(void **state)
 {
     (void)state;
@@ -225,11 +288,18 @@ static void alloc_choice_of_many_threads_at_once_is_one(void **state)
     }
 }
 
+static void alloc_meets_a_choice_at_every_place(void **state)
+{
+    (void)state;
+    assert_int_equal(support_run_child("stopped", NULL, 0), 0);
+}
+
 /* The parts that must run before the tests choose their own allocator. */
 static const struct support_child early[] = {
     {"chosen", child_chosen},
     {"default", child_default},
     {"race", child_race},
+    {"stopped", child_stopped},
     {NULL, NULL},
 };
 
@@ -243,6 +313,7 @@ int main(int argc, char **argv)
         UNIT_TEST(alloc_goes_through_the_chosen_functions_and_keeps_errno),
         UNIT_TEST(alloc_without_a_choice_is_the_c_librarys),
         UNIT_TEST(alloc_choice_of_many_threads_at_once_is_one),
+        UNIT_TEST(alloc_meets_a_choice_at_every_place),
     };
     for (size_t i = 0; argc == 3 && early[i].name; i++) {
         if (strcmp(argv[2], early[i].name) == 0) {

@@ -54,6 +54,15 @@ static bool expiry_stop(expiry *e)
     return was_running;
 }
 
+static bool expiry_has_keeper(expiry *e)
+{
+    expiry_work work = EXPIRY_WORK_INIT;
+    cconc__expiry_take(e);
+    bool has = e->keeper;
+    cconc__expiry_leave(e, &work);
+    return has;
+}
+
 struct wait {
     expiry *e;
     cconc_ctx *ctx;
@@ -105,20 +114,48 @@ static void expiry_alarm_takes_over_when_the_keeper_leaves(void **state)
 {
     struct wait keeper;
     struct wait other;
+    struct wait last;
     cconc_ctx *ctx = ctx_make();
     expiry *e = expiry_make(cconc_clock_after(60 * CCONC_SECOND));
     (void)state;
     wait_start(&keeper, e, ctx, 1);
+    assert_true(expiry_has_keeper(e));
     wait_start(&other, e, NULL, 2);
     assert_int_equal(cconc__timer_armed(), 0);
     cconc_ctx_cancel(ctx);
     assert_int_equal(wait_end(&keeper), ECANCELED);
     assert_int_equal(cconc__timer_armed(), 1);
+    wait_start(&last, e, NULL, 2);
+    assert_false(expiry_has_keeper(e)); /* the alarm has the watch, for the first of them */
     assert_true(expiry_move(e, cconc_clock_after(CCONC_MS))); /* the alarm moves with the time */
     assert_int_equal(wait_end(&other), 0);
     until(cconc__timer_armed() == 0);
+    assert_false(expiry_move(e, cconc_clock_after(0)));
+    assert_int_equal(wait_end(&last), 0);
     cconc__expiry_unref(e);
     cconc_ctx_free(ctx);
+}
+
+/* Nobody watches the clock for a time that is not set, whoever waits first. */
+static void expiry_without_a_time_keeps_its_waiters_until_there_is_one(void **state)
+{
+    int64_t past_ns = cconc_clock_after(-CCONC_MS);
+    int64_t due_ns = 0;
+    struct wait waits[2];
+    expiry *e = expiry_make(past_ns);
+    (void)state;
+    assert_int_equal(cconc__expiry_try(e, &due_ns), 0);
+    assert_true(due_ns == past_ns);
+    for (size_t i = 0; i < 2; i++) {
+        wait_start(&waits[i], e, NULL, i + 1);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(expiry_has_keeper(e));
+        assert_false(expiry_move(e, past_ns));
+        assert_int_equal(wait_end(&waits[i]), 0);
+        assert_true(waits[i].due_ns == past_ns);
+    }
+    cconc__expiry_unref(e);
 }
 
 static void expiry_alarm_goes_with_the_last_waiter(void **state)
@@ -219,6 +256,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(expiry_needs_no_alarm_for_one_waiter_or_none),
         UNIT_TEST(expiry_alarm_takes_over_when_the_keeper_leaves),
+        UNIT_TEST(expiry_without_a_time_keeps_its_waiters_until_there_is_one),
         UNIT_TEST(expiry_alarm_goes_with_the_last_waiter),
         UNIT_TEST(expiry_value_waits_for_one_whose_time_has_passed),
         UNIT_TEST(expiry_value_passes_over_one_that_another_case_has_claimed),

@@ -480,6 +480,50 @@ static void group_go_of_a_worker_ends_with_a_context_that_its_help_ends(void **s
     cconc_ctx_free(ending.ctx);
 }
 
+struct full {
+    cconc_pool  *pool;
+    cconc_group *group;
+    struct gate  gate;
+    atomic_int   waits;
+    atomic_int   ran;
+};
+
+/* The one slot is taken by a task in the other worker. */
+static int go_while_full(cconc_ctx *ctx, void *arg)
+{
+    struct full *full = arg;
+    (void)ctx;
+    SUPPORT_CHECK(cconc_group_go(full->group, NULL, gate_task, &full->gate) == 0);
+    until(atomic_load(&full->gate.inside) == 1);
+    atomic_store(&full->waits, 1);
+    SUPPORT_CHECK(cconc_group_go(full->group, NULL, count_run, &full->ran) == 0);
+    return 0;
+}
+
+static void group_go_of_a_worker_that_sleeps_is_called_for_a_new_task(void **state)
+{
+    struct full full = {.pool = pool_make(2, 4, CCONC_POOL_BLOCK)};
+    atomic_int ran = 0;
+    (void)state;
+    full.group = group_on(full.pool, 1);
+    gate_init(&full.gate, 0);
+    assert_int_equal(cconc_pool_submit(full.pool, NULL, go_while_full, &full), 0);
+    until(atomic_load(&full.waits) == 1 && pool_counts(full.pool).idle == 1);
+    for (int i = 1; i <= 10; i++) {
+        assert_int_equal(cconc_pool_submit(full.pool, NULL, count_run, &ran), 0);
+        until(atomic_load(&ran) == i);
+    }
+    assert_int_equal(pool_counts(full.pool).helped, 10);
+    assert_int_equal(atomic_load(&full.ran), 0);
+    gate_open(&full.gate);
+    assert_int_equal(cconc_pool_wait(full.pool, NULL), 0);
+    assert_int_equal(cconc_group_wait(full.group, NULL, NULL), 0);
+    assert_int_equal(atomic_load(&full.ran), 1);
+    cconc_group_free(full.group);
+    cconc_pool_free(full.pool);
+    gate_free(&full.gate);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -499,6 +543,7 @@ int main(int argc, char **argv)
         UNIT_TEST(group_skip_ends_a_go_of_a_worker_whose_help_fails_the_group),
         UNIT_TEST(group_on_what_is_no_pool_is_misuse),
         UNIT_TEST(group_go_of_a_worker_ends_with_a_context_that_its_help_ends),
+        UNIT_TEST(group_go_of_a_worker_that_sleeps_is_called_for_a_new_task),
     };
     support_start(argc, argv, NULL);
     return UNIT_RUN(tests);
