@@ -25,7 +25,7 @@
 
 #define CCONC_ONCE_INIT {0, 0, NULL}
 
-/* What state is once the function's code is kept. */
+/* What state is once the function's code is kept, and that is 0. */
 #define CCONC_ONCE_IS_DONE 4u
 
 CCONC_BEGIN_DECLS
@@ -88,14 +88,14 @@ CCONC_API void cconc_once_reset(cconc_once *once, cconc_once_destroy_fn destroy)
 CCONC_API void cconc_once_destroy(cconc_once *once);
 
 #if defined(CCONC_HAS_ATOMIC_BUILTINS) && !defined(CCONC_NO_INLINE)
-/* The same as the function, without the call when the code is there. What may be no once at all is
- * left to the function. */
+/* The same as the function, without the call when the code is there and 0: one load and a branch.
+ * What may be no once at all is left to the function. */
 static inline int cconc_once_run_inline(cconc_once *once, cconc_ctx *ctx, cconc_task_fn fn,
                                         void *arg)
 {
     if (once && !CCONC_IS_MISALIGNED(once) && !CCONC_IS_MISALIGNED(ctx) && fn &&
         __atomic_load_n(&once->state, __ATOMIC_ACQUIRE) == CCONC_ONCE_IS_DONE) {
-        return once->code;
+        return 0;
     }
     return cconc_once_run(once, ctx, fn, arg);
 }

@@ -4,11 +4,12 @@
  * Idea        One word says how far it is. The first caller moves it to RUNNING and calls the
  *             function; whoever finds RUNNING waits in the lot, under the once's address. The end
  *             of the run moves the word on, and hands its code to each waiter.
- * Picture     NEW --cas--> RUNNING --end--> DONE          (code kept)
+ * Picture     NEW --cas--> RUNNING --end--> IS_DONE, FAILED (code kept: 0, another)
  *              ^              |
  *              +--- failed ---+                           (run_retry: the waiters get its code)
+ *             Of the two ends the inline fast path knows one, so that it reads one word.
  * Invariants  I1 ONCE_WAITERS is set only beside ONCE_RUNNING, and under the lot's lock.
- *             I2 code and value change only while RUNNING, before DONE.
+ *             I2 code and value change only while RUNNING, before IS_DONE or FAILED.
  * Locks       The lot's bucket, rank LOT. The function runs with no lock held.
  * Ordering    once.1  once_end(): cas rel, once_end_waited(): store rel ->
  *                     cconc_once_run_inline(): load acq, once_look(): load acq,
@@ -33,6 +34,7 @@
 #define ONCE_NEW 0u
 #define ONCE_RUNNING 1u
 #define ONCE_WAITERS 2u
+#define ONCE_FAILED 8u
 
 _Static_assert(sizeof(atom_u32) == sizeof(uint32_t), "the public word is an atomic word");
 
@@ -58,6 +60,11 @@ static atom_u32 *once_word(const cconc_once *once)
 static uint32_t once_look(const cconc_once *once)
 {
     return atom_load_acq(once_word(once)); /* [once.1] acq: the run */
+}
+
+static bool once_is_over(uint32_t word)
+{
+    return (word & (CCONC_ONCE_IS_DONE | ONCE_FAILED)) != 0;
 }
 
 void cconc_once_init(cconc_once *once)
@@ -87,7 +94,7 @@ static void once_end(once_call *call, void *value)
     if (call->code == 0 || !call->retries) {
         once->code = call->code;
         once->value = call->code == 0 ? value : NULL;
-        next = CCONC_ONCE_IS_DONE;
+        next = call->code == 0 ? CCONC_ONCE_IS_DONE : ONCE_FAILED;
     }
     if (!atom_cas_rel_rlx(once_word(once), &running, next)) { /* [once.1] rel: the run */
         once_end_waited(once, next, call->code);
@@ -200,7 +207,7 @@ static int once_run(once_call *call)
     for (;;) {
         uint32_t word = once_look(once);
         int err = EAGAIN;
-        if (word == CCONC_ONCE_IS_DONE) {
+        if (once_is_over(word)) {
             return once->code;
         }
         if (word == ONCE_NEW) {
@@ -266,7 +273,7 @@ int cconc_once_value_retry(cconc_once *once, cconc_ctx *ctx, cconc_once_value_fn
 bool cconc_once_is_done(const cconc_once *once)
 {
     MUST_POINT(once, cconc_once);
-    return once_look(once) == CCONC_ONCE_IS_DONE;
+    return once_is_over(once_look(once));
 }
 
 size_t cconc_once_waiters(const cconc_once *once)
