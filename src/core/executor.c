@@ -14,13 +14,19 @@
  *                                         ^                                        |          |
  *                                         +---- nothing queued, or more than CPUs -+ <--------+
  *             The life of one thread is in executor_thread.c.
+ *             A thread takes its share of a long queue at once, and holds what it has not begun
+ *             where others can swap it out: whoever finds nothing queued takes that first, so a
+ *             task never waits behind another one while a thread is free.
  * Invariants  I1 threads = starting + running + idle + asleep.
- *             I2 While something is queued, somebody is starting, or the watch is armed.
+ *             I2 While something is queued or held, somebody is starting, or the watch is armed.
  *             I3 At most one thread is starting: nobody is woken while somebody is waking who can
  *                take the work.
+ *             I4 A task is queued, held by one thread, or has begun; leaving a thread's hold is one
+ *                swap, by itself or under mu.
  * Locks       mu, rank EXECUTOR: all state here. Tasks run, threads start and wake, with no lock
  *             held.
- * Ordering    None but mu's, and [park.1] for the wake of an idle thread.
+ * Ordering    None but mu's, and [park.1] for the wake of an idle thread. What is swapped out of a
+ *             hold was queued under mu before.
  * Lifetime    A thread that ends leaves its record to the next one that ends, or to stop(), to
  *             join.
  * Rejected    A thread a task: 90 us each. A fixed pool: tasks that wait for each other
@@ -45,12 +51,14 @@
 #define EXEC_READY 2     /* threads beyond the CPUs that a queue that stands still gets at once */
 #define EXEC_PATIENCE 100 /* looks at a queue that stands still until it gets more, one a look */
 #define EXEC_IDLE_NS (10 * PLAT_SECOND)
+#define EXEC_SHARE 16 /* most tasks that a thread takes at once */
 
 static void exec_watch(timer *due);
 
 exec_state cconc__executor = {
     .mu = LOCK_INIT(RANK_EXECUTOR),
     .idle = {&cconc__executor.idle, &cconc__executor.idle},
+    .holders = {&cconc__executor.holders, &cconc__executor.holders},
     .idle_ns = EXEC_IDLE_NS,
 };
 
@@ -70,11 +78,85 @@ bool cconc__executor_watch_locked(void)
     return cconc__timer_arm_pulse(&watch, plat_clock_add(plat_clock_real(), EXEC_WATCH_NS));
 }
 
+/* t ran more of its share than it has told. */
+static void exec_tell_locked(exec_thread *t)
+{
+    uint32_t ran = atom_load_rlx(&t->ran); /* rlx: a count */
+    cconc__lock_assert_held(&ex->mu);
+    ex->ended += ran - t->told;
+    t->told = ran;
+}
+
+/* Queue what t holds again, before all else; it is no holder any more. */
+static void exec_recall_locked(exec_thread *t)
+{
+    exec_task *first;
+    cconc__lock_assert_held(&ex->mu);
+    list_remove(&t->link);
+    t->is_holder = false;
+    exec_tell_locked(t);
+    first = atom_swap_rlx(&t->held, NULL); /* rlx: what is held was queued under mu */
+    if (first) {
+        exec_task *last = first;
+        ex->queued++;
+        while (last->next) {
+            last = last->next;
+            ex->queued++;
+        }
+        last->next = ex->first;
+        ex->last = ex->first ? ex->last : last;
+        ex->first = first;
+    }
+}
+
+static void exec_recall_all_locked(void)
+{
+    cconc__lock_assert_held(&ex->mu);
+    while (!list_is_empty(&ex->holders)) {
+        exec_recall_locked(LIST_OF(ex->holders.next, exec_thread, link));
+    }
+}
+
+void cconc__executor_settle_locked(exec_thread *t)
+{
+    cconc__lock_assert_held(&ex->mu);
+    if (t->is_holder) {
+        exec_recall_locked(t);
+    } else {
+        exec_tell_locked(t);
+    }
+}
+
+/* Is a task queued, or held? Only of the latter it can be otherwise at once. */
+static bool exec_has_task_locked(void)
+{
+    list_link *at = ex->holders.next;
+    cconc__lock_assert_held(&ex->mu);
+    while (ex->queued == 0 && at != &ex->holders) {
+        if (atom_load_rlx(&LIST_OF(at, exec_thread, link)->held)) { /* rlx: a look */
+            return true;
+        }
+        at = at->next;
+    }
+    return ex->queued > 0;
+}
+
+/* How many tasks have ended. */
+static uint64_t exec_ended_locked(void)
+{
+    list_link *at;
+    cconc__lock_assert_held(&ex->mu);
+    for (at = ex->holders.next; at != &ex->holders; at = at->next) {
+        exec_tell_locked(LIST_OF(at, exec_thread, link));
+    }
+    return ex->ended;
+}
+
 exec_move cconc__executor_look_locked(bool is_stuck)
 {
     exec_move move = {NULL, false, false};
     cconc__lock_assert_held(&ex->mu);
-    if (ex->queued == 0 || ex->starting > 0) {
+    if (ex->starting > 0 || !exec_has_task_locked()) {
         return move;
     }
     if (ex->running < cconc__spin_cpus() || is_stuck) {
@@ -89,7 +171,7 @@ exec_move cconc__executor_look_locked(bool is_stuck)
             cconc__executor_thread_unidle_locked(move.wake);
         }
     } else if (!watch_armed) {
-        watched = ex->ended;
+        watched = exec_ended_locked();
         stuck = 0;
         move.kick = cconc__executor_watch_locked();
     }
@@ -102,11 +184,12 @@ exec_move cconc__executor_look_locked(bool is_stuck)
 static bool exec_is_stuck_locked(void)
 {
     uint32_t cpus = cconc__spin_cpus();
+    uint64_t ended = exec_ended_locked();
     bool all_inside;
     cconc__lock_assert_held(&ex->mu);
     all_inside = atom_load_rlx(&ex->inside) >= ex->running; /* rlx: a hint, looked at again */
-    stuck = all_inside && ex->ended == watched ? stuck + 1 : 0;
-    watched = ex->ended;
+    stuck = all_inside && ended == watched ? stuck + 1 : 0;
+    watched = ended;
     return stuck >= (ex->running < cpus + EXEC_READY ? 1 : EXEC_PATIENCE);
 }
 
@@ -116,29 +199,55 @@ static void exec_watch(timer *due)
     exec_move move = {NULL, false, false};
     (void)due;
     lock_take(&ex->mu);
-    if (ex->queued > 0) {
+    if (exec_has_task_locked()) {
         move = cconc__executor_look_locked(exec_is_stuck_locked());
     }
     watch_armed = false;
-    if (ex->queued > 0) {
+    if (exec_has_task_locked()) {
         (void)cconc__executor_watch_locked(); /* no kick: this is the service's own thread */
     }
     lock_leave(&ex->mu);
     (void)cconc__executor_perform(move);
 }
 
-exec_task *cconc__executor_take_locked(bool wanted)
+/* Have t hold the tasks behind task, so that it has a share of the queue; leave the others. */
+static void exec_hold_locked(exec_thread *t, exec_task *task)
 {
-    exec_task *task = ex->first;
+    uint32_t share = ex->queued / (cconc__spin_cpus() + 1);
+    exec_task *last = task;
     cconc__lock_assert_held(&ex->mu);
-    if (!task || (!wanted && ex->running > cconc__spin_cpus())) {
-        return NULL;
+    share = share > EXEC_SHARE ? EXEC_SHARE : share;
+    ex->queued--;
+    for (uint32_t i = 1; i < share; i++) {
+        last = last->next;
+        ex->queued--;
     }
-    ex->first = task->next;
+    ex->first = last->next;
     if (!ex->first) {
         ex->last = NULL;
     }
-    ex->queued--;
+    last->next = NULL;
+    if (last != task) {
+        atom_store_rlx(&t->held, task->next); /* rlx: swapped out under mu, or by t itself */
+        list_push_back(&ex->holders, &t->link);
+        t->is_holder = true;
+    }
+}
+
+exec_task *cconc__executor_take_locked(exec_thread *t, bool wanted)
+{
+    exec_task *task;
+    cconc__lock_assert_held(&ex->mu);
+    if (!wanted && ex->running > cconc__spin_cpus()) {
+        return NULL;
+    }
+    if (!ex->first) {
+        exec_recall_all_locked();
+    }
+    task = ex->first;
+    if (task) {
+        exec_hold_locked(t, task);
+    }
     return task;
 }
 
@@ -292,6 +401,7 @@ void cconc__executor_read(cconc_executor_stats *out_stats)
 {
     *out_stats = (cconc_executor_stats){0};
     lock_take(&ex->mu);
+    exec_recall_all_locked(); /* so that all are counted */
     out_stats->threads = ex->threads;
     out_stats->idle = ex->idle_count;
     out_stats->queued = ex->queued;
@@ -349,6 +459,7 @@ void cconc__executor_forked(void)
     memset(ex, 0, sizeof(*ex));
     ex->mu = (lock)LOCK_INIT(RANK_EXECUTOR);
     list_init(&ex->idle);
+    list_init(&ex->holders);
     ex->stack_size = stack_size;
     ex->idle_ns = idle_ns;
     watch = (timer){.fire = exec_watch};

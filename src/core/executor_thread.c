@@ -1,9 +1,10 @@
 /* executor_thread.c - the life of one thread of the executor
  * SPDX-License-Identifier: MIT
  *
- * Idea        A thread takes tasks until there are none for it, looks for a moment for more, then
- *             sleeps on top of the idle ones, to be woken before those that have slept longer. One
- *             whose task ends it is finished for by a cleanup handler, and replaced.
+ * Idea        A thread takes tasks, its share of the queue at once, until there are none for it,
+ *             looks for a moment for more, then sleeps on top of the idle ones, to be woken before
+ *             those that have slept longer. One whose task ends it is finished for by a cleanup
+ *             handler, and replaced.
  * Invariants  I1 A thread that was chosen to be woken is woken exactly once, and waits for that.
  *             I2 current is the task that runs, for whoever has to finish it.
  *             I3 There is memory for the replacement of a thread that a task has ended.
@@ -76,6 +77,7 @@ static void exec_bury(exec_thread *t)
 {
     exec_thread *before;
     lock_take(&ex->mu);
+    CHECK(!t->is_holder);
     ex->threads--;
     before = ex->dead;
     ex->dead = t;
@@ -130,6 +132,13 @@ static bool exec_go_idle(exec_thread *t)
     return true;
 }
 
+/* A task has ended. */
+static void exec_count(exec_thread *t)
+{
+    uint32_t ran = atom_load_rlx(&t->ran); /* rlx: own earlier store */
+    atom_store_rlx(&t->ran, ran + 1);      /* rlx: a count */
+}
+
 static void exec_do_nothing(exec_task *task)
 {
     (void)task;
@@ -143,6 +152,33 @@ void cconc__executor_let_go(void)
     t->current = &gone;
 }
 
+/* The next task that t holds, or NULL: somebody may have taken them back. */
+static exec_task *exec_next_held(exec_thread *t)
+{
+    exec_task *task = NULL;
+    if (atom_load_rlx(&t->held)) { /* rlx: only this thread puts anything there */
+        task = atom_swap_rlx(&t->held, NULL); /* rlx: as above; it was read under mu */
+    }
+    if (task && task->next) {
+        atom_store_rlx(&t->held, task->next); /* rlx: swapped out under mu, or above */
+    }
+    return task;
+}
+
+/* Run task, and then what t holds. */
+static void exec_run_share(exec_thread *t, exec_task *task)
+{
+    (void)atom_add_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
+    while (task) {
+        t->current = task;
+        task->run(task);
+        exec_count(t);
+        task = exec_next_held(t);
+    }
+    t->current = NULL;
+    (void)atom_sub_rlx(&ex->inside, 1); /* rlx: as above */
+}
+
 /* Run tasks until there are none for us. */
 static void exec_run_tasks(exec_thread *t)
 {
@@ -150,19 +186,15 @@ static void exec_run_tasks(exec_thread *t)
     lock_take(&ex->mu);
     ex->starting--;
     ex->running++;
-    task = cconc__executor_take_locked(true); /* we were called for: the others may all be stuck */
+    task = cconc__executor_take_locked(t, true); /* called for: the others may all be stuck */
     while (task) {
         exec_move move = cconc__executor_look_locked(false);
         lock_leave(&ex->mu);
         (void)cconc__executor_perform(move);
-        t->current = task;
-        (void)atom_add_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
-        task->run(task);
-        (void)atom_sub_rlx(&ex->inside, 1); /* rlx: as above */
-        t->current = NULL;
+        exec_run_share(t, task);
         lock_take(&ex->mu); /* looked at anew: the queue, the counts */
-        ex->ended++;
-        task = cconc__executor_take_locked(false);
+        cconc__executor_settle_locked(t);
+        task = cconc__executor_take_locked(t, false);
     }
     lock_leave(&ex->mu);
 }
@@ -203,9 +235,10 @@ static bool exec_torn(void *arg)
     CHECK(task != NULL); /* nothing else lets itself be cancelled, or calls users' functions */
     (void)atom_sub_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
     task->torn(task);
+    exec_count(t);
     lock_take(&ex->mu);
     ex->running--;
-    ex->ended++;
+    cconc__executor_settle_locked(t);
     lock_leave(&ex->mu);
     exec_bury(t); /* first: it makes memory for the replacement free */
     lock_take(&ex->mu);
@@ -233,6 +266,8 @@ bool cconc__executor_thread_start(void)
         t->thread.run = exec_run;
         t->thread.torn = exec_torn;
         t->thread.arg = t;
+        atom_init(&t->held, NULL);
+        atom_init(&t->ran, 0);
     }
     started = t && cconc__thread_start(&t->thread, stack) == 0;
     lock_take(&ex->mu);

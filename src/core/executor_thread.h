@@ -22,10 +22,14 @@
 
 typedef struct exec_thread {
     plat_thread         thread;  /* (i) */
-    list_link           link;    /* (m) among idle, while idle */
+    list_link           link;    /* (m) among idle, while idle; among holders, while is_holder */
     self               *me;      /* (m) its record, while idle */
     exec_task          *current; /* (o) */
     struct exec_thread *dead;    /* (m) the next one that waits to be joined */
+    atom_ptr            held;    /* (a) tasks of its share that have not begun */
+    atom_u32            ran;     /* (a) stored by itself: tasks of its share that have ended */
+    uint32_t            told;    /* (m) of these, counted in ended */
+    bool                is_holder; /* (m) it may hold tasks */
     bool                is_idle; /* (m) */
     bool                stop;    /* (m) end at the next look, to be joined by stop() */
 } exec_thread;
@@ -36,6 +40,7 @@ typedef struct exec_state {
     exec_task   *first;    /* (m) the queue */
     exec_task   *last;     /* (m) */
     list_link    idle;     /* (m) most recently parked first */
+    list_link    holders;  /* (m) threads that may hold tasks which they have not begun */
     exec_thread *dead;     /* (m) ended, not joined */
     exec_thread *spare;    /* (m) memory for one more, so that a torn thread can be replaced */
     size_t       stack_size; /* (m) */
@@ -48,8 +53,8 @@ typedef struct exec_state {
     uint32_t     queued;   /* (m) */
     uint32_t     peak;     /* (m) */
     uint32_t     number;   /* (m) of the next thread's name */
-    uint64_t     ended;    /* (m) tasks that have ended */
-    atom_u32     inside;   /* (a) of the running, those inside a task's own function: a hint */
+    uint64_t     ended;    /* (m) tasks that have ended, but for those that holders have not told */
+    atom_u32     inside;   /* (a) of the running, those inside their tasks, not at mu: a hint */
 } exec_state;
 
 extern exec_state cconc__executor;
@@ -70,8 +75,12 @@ bool      cconc__executor_perform(exec_move move);
 /* Have the queue looked at in a millisecond. Returns true if the timer service wants a kick. */
 bool cconc__executor_watch_locked(void);
 
-/* Take a task; only if it is wanted or there are no more runners than CPUs. */
-exec_task *cconc__executor_take_locked(bool wanted);
+/* Take a share of the tasks for t, which has none; only if it is wanted or there are no more
+ * runners than CPUs. Returns the first one, or NULL; t holds the others. */
+exec_task *cconc__executor_take_locked(exec_thread *t, bool wanted);
+
+/* t runs no share any more: what it still holds is queued again. */
+void cconc__executor_settle_locked(exec_thread *t);
 
 /* executor_thread.c: start a thread that is counted already. Where that fails the watch tries again
  * as long as something is queued. Returns false if it failed and there is no other thread. */

@@ -53,8 +53,11 @@ typedef struct atom_ptr {
 #define atom_sub_sc(a, x) atomic_fetch_sub_explicit(&(a)->v, x, memory_order_seq_cst)
 #define atom_sub_rlx(a, x) atomic_fetch_sub_explicit(&(a)->v, x, memory_order_relaxed)
 #define atom_sub_acqrel(a, x) atomic_fetch_sub_explicit(&(a)->v, x, memory_order_acq_rel)
+#define atom_or_rlx(a, x) atomic_fetch_or_explicit(&(a)->v, x, memory_order_relaxed)
+#define atom_or_acq(a, x) atomic_fetch_or_explicit(&(a)->v, x, memory_order_acquire)
 #define atom_or_rel(a, x) atomic_fetch_or_explicit(&(a)->v, x, memory_order_release)
 #define atom_or_acqrel(a, x) atomic_fetch_or_explicit(&(a)->v, x, memory_order_acq_rel)
+#define atom_and_rlx(a, x) atomic_fetch_and_explicit(&(a)->v, x, memory_order_relaxed)
 #define atom_and_acqrel(a, x) atomic_fetch_and_explicit(&(a)->v, x, memory_order_acq_rel)
 
 #define ATOM_CAS(kind, a, expected, x, success, failure)                                           \

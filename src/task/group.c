@@ -1,9 +1,11 @@
 /* group.c - how a group runs and ends
  * SPDX-License-Identifier: MIT
  *
- * Idea        A count of running tasks under one lock, a queue of callers that wait for a slot, and
- *             one of those that wait for the end. A slot passes straight from a task that ends to
- *             the caller that waits longest. The tasks themselves are the executor's.
+ * Idea        A count of running tasks, a queue of callers that wait for a slot, and one of those
+ *             that wait for the end. A slot passes straight from a task that ends to the caller
+ *             that waits longest. The tasks themselves are the executor's. All is under one lock,
+ *             but for the count as long as nobody may have to wait for its change: flags in its
+ *             word say so.
  * Picture     go() --slot free--> running --last one ends--> waiters of the end
  *               |                   ^
  *               +--> goers ---------+ a task ended, or the limit was raised
@@ -11,11 +13,17 @@
  *             I2 goers is empty or running >= limit, or the context's end keeps all from starting.
  *             I3 The first failure, the context's end and its cause are one step under mu.
  *             I4 Never does every running task wait in goers.
+ *             I5 Somebody is in waiters only while GROUP_AWAITED is set, in goers only while
+ *                GROUP_LIMITED is; neither is set but under mu.
  * Locks       mu, rank GROUP. The context is ended under it (rank CTX follows), its waits are woken
  *             after it.
- * Ordering    None but mu's, the executor's lock from go to the task, and [park.1] for a grant.
- * Lifetime    A task that ends leaves mu as its last touch; what it wakes lies on the sleepers'
- *             stacks. The first failure's message has its memory from new on.
+ * Ordering    group.1  group_end_quick(): cas rel, group_give_slot(): sub acqrel ->
+ *                      group_give_slot(): sub acqrel, group_queue_for_end(): or acq,
+ *                      group_running(): load acq    what the tasks did, to who waits or frees
+ *             Else mu's, the executor's lock from go to the task, and [park.1] for a grant.
+ * Lifetime    A task that ends changes the count as its last touch, or leaves mu then; who waits
+ *             for the end takes mu. What it wakes lies on the sleepers' stacks. The first failure's
+ *             message has its memory from new on.
  * Rejected    A semaphore channel for the limit, as Go has it: it cannot change while tasks run. */
 #include "task/group.h"
 
@@ -85,6 +93,10 @@ int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts, cconc_group
     g->pool = opts->pool;
     g->flags = opts->flags;
     g->limit = opts->limit > 0 ? opts->limit : -1;
+    /* what is skipped, or counted in 64 bits without words of that size, is so under mu */
+    atom_init(&g->running, g->limit >= 0 || (g->flags & CCONC_GROUP_SKIP) || !ATOM_IS_WIDE
+                               ? GROUP_LIMITED : 0);
+    atom_init(&g->quick, 0);
     waitq_init(&g->goers);
     waitq_init(&g->waiters);
     *out_group = g;
@@ -161,9 +173,12 @@ static bool group_queue_for_end(cconc_group *g, wait_node *node)
 {
     bool running;
     lock_take(&g->mu);
-    running = g->running > 0;
+    /* [group.1] acq: what tasks did */
+    running = atom_or_acq(&g->running, GROUP_AWAITED) >= GROUP_ONE;
     if (running) {
         waitq_push_back(&g->waiters, node);
+    } else {
+        (void)atom_and_rlx(&g->running, ~GROUP_AWAITED); /* rlx: a flag under mu */
     }
     lock_leave(&g->mu);
     return running;
@@ -269,9 +284,9 @@ void cconc_group_read(cconc_group *group, cconc_group_counts *out_counts)
     MUST_POINT(out_counts, cconc_group_counts);
     *out_counts = (cconc_group_counts){0};
     lock_take(&group->mu);
-    out_counts->running = (uint32_t)group->running;
+    out_counts->running = (uint32_t)group_running(group);
     out_counts->blocked = (uint32_t)group->goers.count;
-    out_counts->started = group->started;
+    out_counts->started = group->started + atom_load_rlx(&group->quick); /* rlx: a count */
     out_counts->failed = group->failed;
     lock_leave(&group->mu);
 }
@@ -286,7 +301,7 @@ void cconc_group_free(cconc_group *group)
         return;
     }
     lock_take(&group->mu);
-    running = group->running;
+    running = group_running(group);
     blocked = group->goers.count;
     lock_leave(&group->mu);
     MUST(running == 0 && blocked == 0, "group free with %lld running tasks and %zu blocked callers",

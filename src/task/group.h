@@ -12,9 +12,15 @@
 #include "core/node.h"
 #include "core/self.h"
 #include "core/waitq.h"
+#include "plat/atomic.h"
 
+/* Key  (i) immutable after new  (m) under mu  (a) atomic */
 
-/* Key  (i) immutable after new  (m) under mu */
+/* The word that counts the running tasks: what else its writers must know. */
+#define GROUP_LIMITED ((size_t)1) /* it is or was limited: it changes under mu alone */
+#define GROUP_AWAITED ((size_t)2) /* somebody waits for the end: it becomes 0 under mu alone */
+#define GROUP_ONE ((size_t)4)     /* one running task */
+
 typedef struct group_kept {
     int  code;         /* (m) */
     char message[256]; /* (m) */
@@ -26,11 +32,10 @@ struct cconc_group {
     cconc_pool *pool;        /* (i) where the tasks run, NULL = on the executor */
     uint32_t    flags;       /* (i) */
     int64_t     limit;       /* (m) -1 = none */
-    int64_t     running;     /* (m) admitted and not ended */
     int64_t     own_blocked; /* (m) of these, blocked in our go */
     waitq       goers;       /* (m) callers blocked in go; key is not NULL for our own tasks */
     waitq       waiters;     /* (m) callers blocked until running is 0 */
-    uint64_t    started;     /* (m) */
+    uint64_t    started;     /* (m) under mu */
     uint64_t    failed;      /* (m) */
     int         error;       /* (m) the first failure, 0 = none */
     bool        stopping;    /* (m) ECANCELED is no failure any more */
@@ -38,6 +43,9 @@ struct cconc_group {
     group_kept *kept;        /* (m) the first failures */
     uint32_t    keep_max;    /* (i) */
     uint32_t    kept_count;  /* (m) */
+    char        apart[ATOM_LINE]; /* what every start reads lies off what every end writes */
+    atom_size   running;     /* (a) admitted and not ended, in GROUP_ONEs, and flags [group.1] */
+    atom_size   quick;       /* (a) started without mu */
 };
 
 typedef struct group_task {
@@ -49,6 +57,12 @@ typedef struct group_task {
     bool          failed; /* by cconc_group_fail: its return is not recorded again */
     cconc_pool_task pooled; /* only there on a pool */
 } group_task;
+
+/* How many tasks have been admitted and have not ended. What they did is seen if there are none. */
+static inline int64_t group_running(const cconc_group *g)
+{
+    return (int64_t)(atom_load_acq(&g->running) / GROUP_ONE); /* [group.1] acq: what tasks did */
+}
 
 /* ---- group.c */
 

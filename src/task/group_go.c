@@ -36,14 +36,40 @@ static cconc_ctx *group_skip_ctx(const cconc_group *g)
 static bool group_has_slot_locked(cconc_group *g)
 {
     cconc__lock_assert_held(&g->mu);
-    return g->limit < 0 || g->running < g->limit;
+    return g->limit < 0 || group_running(g) < g->limit;
 }
 
 static void group_take_slot_locked(cconc_group *g)
 {
     cconc__lock_assert_held(&g->mu);
-    g->running++;
+    (void)atom_add_rlx(&g->running, GROUP_ONE); /* rlx: a start carries nothing */
     g->started++;
+}
+
+/* Take a slot where nobody may have to wait for one. */
+static bool group_start_quick(cconc_group *g)
+{
+    size_t word = atom_load_rlx(&g->running); /* rlx: the swap decides */
+    while (!(word & GROUP_LIMITED)) {
+        if (atom_cas_weak_rlx_rlx(&g->running, &word, word + GROUP_ONE)) { /* rlx: as above */
+            (void)atom_add_rlx(&g->quick, 1); /* rlx: a count */
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Give a slot back that nobody waits for, nor for its being the last. */
+static bool group_end_quick(cconc_group *g)
+{
+    size_t word = atom_load_rlx(&g->running); /* rlx: the swap decides */
+    while (!(word & GROUP_LIMITED) && (!(word & GROUP_AWAITED) || word >= 2 * GROUP_ONE)) {
+        /* [group.1] rel: what the task did */
+        if (atom_cas_weak_rel_rlx(&g->running, &word, word - GROUP_ONE)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void group_unqueue_locked(cconc_group *g, wait_node *node)
@@ -91,7 +117,7 @@ static void group_break_locked(cconc_group *g, wake_batch *batch)
     list_link *at;
     cconc__lock_assert_held(&g->mu);
     at = g->goers.list.next;
-    while (g->own_blocked > 0 && g->own_blocked >= g->running && at != &g->goers.list) {
+    while (g->own_blocked > 0 && g->own_blocked >= group_running(g) && at != &g->goers.list) {
         wait_node *node = LIST_OF(at, wait_node, link);
         at = at->next;
         if (node->key) {
@@ -103,23 +129,29 @@ static void group_break_locked(cconc_group *g, wake_batch *batch)
 static void group_tell_end_locked(cconc_group *g, wake_batch *batch)
 {
     cconc__lock_assert_held(&g->mu);
-    if (g->running == 0) {
-        waiter_claim_all(&g->waiters, CLAIM_GRANT, batch);
-    }
+    (void)atom_and_rlx(&g->running, ~GROUP_AWAITED); /* rlx: a flag under mu */
+    waiter_claim_all(&g->waiters, CLAIM_GRANT, batch);
 }
 
-/* A slot is free again; group may be gone afterwards. */
+/* A slot is free again, of a task that was started or not; group may be gone afterwards. */
 static void group_give_slot(cconc_group *g, bool was_started)
 {
     wake_batch batch = WAKE_BATCH_INIT;
+    size_t before;
+    if (was_started && group_end_quick(g)) {
+        return;
+    }
     lock_take(&g->mu);
-    g->running--;
+    /* [group.1] acqrel: what all tasks did, to those who are told */
+    before = atom_sub_acqrel(&g->running, GROUP_ONE);
     if (!was_started) {
         g->started--;
     }
     group_admit_locked(g, &batch);
     group_break_locked(g, &batch);
-    group_tell_end_locked(g, &batch);
+    if (before < 2 * GROUP_ONE) {
+        group_tell_end_locked(g, &batch);
+    }
     lock_leave(&g->mu);
     batch_wake(&batch);
 }
@@ -265,6 +297,9 @@ static int group_try_slot_locked(cconc_group *g)
 static int group_try_slot(cconc_group *g)
 {
     int err;
+    if (group_start_quick(g)) {
+        return 0;
+    }
     lock_take(&g->mu);
     err = group_try_slot_locked(g);
     lock_leave(&g->mu);
@@ -278,7 +313,7 @@ static int group_queue_for_slot(cconc_group *g, wait_node *node)
     int err;
     lock_take(&g->mu);
     err = group_try_slot_locked(g);
-    if (err == EAGAIN && own && g->own_blocked + 1 >= g->running) {
+    if (err == EAGAIN && own && g->own_blocked + 1 >= group_running(g)) {
         err = EDEADLK; /* every task of the group would wait here */
     } else if (err == EAGAIN) {
         node->key = own ? g : NULL;
@@ -386,6 +421,7 @@ void cconc_group_set_limit(cconc_group *group, int limit)
     MUST_POINT(group, cconc_group);
     wake_batch batch = WAKE_BATCH_INIT;
     lock_take(&group->mu);
+    (void)atom_or_rlx(&group->running, GROUP_LIMITED); /* rlx: a flag under mu */
     group->limit = limit < 0 ? -1 : limit;
     group_admit_locked(group, &batch);
     group_break_locked(group, &batch);

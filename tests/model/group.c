@@ -308,3 +308,23 @@ MODEL_SCENARIO(group_go_without_memory_or_thread, .faults = MODEL_NO_MEMORY | MO
     MODEL_EQ(e->ran[1], 1);
     cconc_group_free(e->group);
 }
+
+/* A group without a limit counts without its lock; from the moment in which it gets one it does
+ * not, whoever starts or ends then. */
+MODEL_SCENARIO(group_first_limit_meets_go, .faults = MODEL_LATE_TIME, .bound = 2,
+               .goals = "before behind")
+{
+    env *e = env_new();
+    MODEL_EQ(cconc_group_new(NULL, NULL, &e->group), 0);
+    MODEL_EQ(cconc_group_go(e->group, NULL, held, job_new(e, 0)), 0);
+    model_settle();
+    model_spawn(goes, job_new(e, 1));
+    cconc_group_set_limit(e->group, 1);
+    model_cover(blocked(e) > 0 ? "behind" : "before");
+    MODEL_EQ(cconc_group_try_go(e->group, runs, job_new(e, 2)), EAGAIN);
+    opens(e);
+    model_join_all();
+    MODEL_EQ(e->err[1], 0);
+    group_end(e, 0);
+    MODEL_EQ(e->ran[1], 1);
+}
