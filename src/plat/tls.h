@@ -6,10 +6,19 @@
 #ifndef PLAT_TLS_H
 #define PLAT_TLS_H
 
+#include <limits.h> /* tells which C library this is */
 #include <stdbool.h>
 
 /* A variable of each thread's own, for what may be lost where there are none: checks. */
 #define PLAT_THREAD_LOCAL _Thread_local
+
+/* A few bytes that are found by an offset, without a call. The C library must have room for them
+ * even if the program loads the shared library late: glibc keeps some, musl does not. */
+#if defined(__GLIBC__)
+#define PLAT_TLS_NEAR __attribute__((tls_model("initial-exec")))
+#else
+#define PLAT_TLS_NEAR
+#endif
 
 /* The head of what a thread keeps. on_exit(slot) runs when the thread ends, unless NULL was set
  * since; where the platform has no key left it never runs. */
@@ -27,7 +36,7 @@ bool cconc__tls_will_tell(void);
 #if defined(CCONC_TLS_KEY)
 plat_tls_slot *plat_tls_get(void);
 #else
-extern _Thread_local plat_tls_slot *cconc__tls_slot;
+extern _Thread_local plat_tls_slot *cconc__tls_slot PLAT_TLS_NEAR;
 
 static inline plat_tls_slot *plat_tls_get(void)
 {
