@@ -22,6 +22,9 @@
 #include "plat/cpu.h"
 #include "plat/fork.h"
 
+/* Up to here malloc and memset cost less than calloc, which passes glibc's thread caches by. */
+#define ALLOC_SMALL 512
+
 enum { OPEN, CHOOSING, CHOSEN };
 
 static atom_u32 choice; /* (a) [alloc.1] */
@@ -50,14 +53,15 @@ static void alloc_settled(void)
 void *cconc__alloc(size_t size)
 {
     int saved = errno;
+    size_t bytes = size ? size : 1;
     void *memory;
     alloc_settled();
-    if (!chosen.alloc_fn) {
-        memory = calloc(1, size ? size : 1);
+    if (!chosen.alloc_fn && bytes > ALLOC_SMALL) {
+        memory = calloc(1, bytes);
     } else {
-        memory = chosen.alloc_fn(size ? size : 1, chosen.user);
+        memory = chosen.alloc_fn ? chosen.alloc_fn(bytes, chosen.user) : malloc(bytes);
         if (memory) {
-            memset(memory, 0, size);
+            memset(memory, 0, bytes);
         }
     }
     errno = saved;
