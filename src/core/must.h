@@ -4,7 +4,8 @@
  * MUST tells of misuse by the caller, in all builds, through the misuse hook. MUST_POINT and
  * MUST_ALIGN do so for the pointers that a public function is given: they stand first in it, before
  * anything is read or locked, and keep the rule of base.h. CHECK tells of a broken invariant of our
- * own, in checked builds. NEVER stands where control cannot come.
+ * own, in checked builds. NEVER stands where control cannot come. SELDOM keeps a function that a
+ * fast path calls at times out of line, so that the path saves no registers for it.
  */
 #ifndef CORE_MUST_H
 #define CORE_MUST_H
@@ -22,6 +23,12 @@ _Noreturn void cconc__misuse_broken(const char *fact, const char *file, int line
 
 /* In a forked child: the hook's lock is free. */
 void cconc__misuse_forked(void);
+
+#if defined(__GNUC__)
+#define SELDOM __attribute__((noinline))
+#else
+#define SELDOM
+#endif
 
 #define MUST(fact, ...)                                                                            \
     do {                                                                                           \

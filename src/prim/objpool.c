@@ -184,6 +184,8 @@ static void objpool_set(cconc_objpool *pool, const cconc_objpool_opts *opts)
     if (opts->cache == CCONC_OBJPOOL_NO_CACHE) {
         pool->room = 0;
     }
+    pool->is_plain = !pool->reset && !pool->object_size &&
+                     (opts->max_bytes == 0 || pool->size <= opts->max_bytes);
     pool->index = cconc__local_index();
     pool->store.max_count = opts->max_count ? opts->max_count : OBJPOOL_COUNT;
     pool->store.max_bytes = opts->max_bytes ? opts->max_bytes : SIZE_MAX;
@@ -256,7 +258,7 @@ static void objpool_count_get(cconc_objpool *pool, objpool_cache *cache)
     }
 }
 
-static int objpool_get_slow(cconc_objpool *pool, void **out_object)
+static SELDOM int objpool_get_slow(cconc_objpool *pool, void **out_object)
 {
     objpool_cache *cache;
     void *object;
@@ -363,10 +365,20 @@ static void objpool_put_go(void *arg)
     }
 }
 
+static SELDOM void objpool_put_slow(cconc_objpool *pool, objpool_cache *cache, void *object)
+{
+    objpool_putting putting = {pool, cache, {object, pool->size}};
+    if (!cache) {
+        putting.cache = cconc__objpool_cache_find(pool, false);
+    }
+    objpool_check_put(putting.cache, object);
+    objpool_guard(pool, "put", objpool_put_go, &putting);
+}
+
 void cconc_objpool_put(cconc_objpool *pool, void *object)
 {
-    objpool_putting putting;
     objpool_cache *cache;
+    bool is_quick;
     if (!object) {
         MUST_ALIGN(pool, cconc_objpool);
         return;
@@ -374,13 +386,18 @@ void cconc_objpool_put(cconc_objpool *pool, void *object)
     MUST_POINT(pool, cconc_objpool);
     objpool_enter(pool, "put");
     cache = objpool_cache_recall(pool);
-    if (!cache) {
-        cache = cconc__objpool_cache_find(pool, false);
+    is_quick = cache && pool->is_plain && cache->top < cache->room;
+    if (is_quick) {
+        store_item item = {object, pool->size};
+        objpool_check_put(cache, object);
+        cache_count(&cache->puts);
+        /* rlx: a put that reads it late is an older put */
+        cache_push(cache, item, atom_load_rlx(&pool->trims));
     }
     objpool_exit(pool);
-    objpool_check_put(cache, object);
-    putting = (objpool_putting){pool, cache, {object, pool->size}};
-    objpool_guard(pool, "put", objpool_put_go, &putting);
+    if (!is_quick) {
+        objpool_put_slow(pool, cache, object);
+    }
 }
 
 /* ---- trim, counts, free ---------------------------------------------------------------------- */

@@ -77,6 +77,7 @@ struct cconc_objpool {
     cconc_objpool_size_fn    object_size; /* (i) or NULL */
     void                    *user;        /* (i) */
     size_t                   size;        /* (i) bytes of an object without object_size */
+    bool                     is_plain;    /* (i) what comes back is kept as it is */
     size_t                   room;        /* (i) slots of a cache, 0 = no caches */
     size_t                   index;       /* (i) see local.h */
     atom_u32                 trims;       /* (a) moved under mu */
@@ -143,6 +144,14 @@ static inline objpool_cache *objpool_cache_recall(const cconc_objpool *pool)
 static inline void *cache_take(cache_slot *slot)
 {
     return atom_swap_acq(&slot->object, NULL); /* [objpool.1] acq: all before its put */
+}
+
+/* The same by its owner under mu: nobody else takes from it then, so no swap is needed. */
+static inline void *cache_take_own(cache_slot *slot)
+{
+    void *object = atom_load_rlx(&slot->object); /* rlx: own earlier store */
+    atom_store_rlx(&slot->object, NULL);         /* rlx: as above */
+    return object;
 }
 
 /* Take the newest object; NULL if the cache is empty, which a trim may have brought about. */

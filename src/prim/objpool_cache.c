@@ -9,7 +9,8 @@
  * Picture     slots   [ a ][ b ][   ][ d ][   ][   ]     a trim took the third
  *                                         top
  * Invariants  I1 The slots from top on are empty.
- *             I2 An object is in one place; leaving a slot is one swap.
+ *             I2 An object is in one place; leaving a slot is one swap, or the owner's under mu:
+ *                nobody but the owner empties a slot without mu.
  * Locks       The object pool's, rank OBJPOOL: the list of caches; the lock of the locals before it
  *             where the list and a thread's change together.
  * Ordering    objpool.1  cache_push(): store rel -> cache_take(): swap acq    what came before the
@@ -108,7 +109,7 @@ objpool_cache *cconc__objpool_cache_find(cconc_objpool *pool, bool may_make)
 }
 
 /* Take an item of the store, fresh ones first; *out_is_fresh tells of which kind it is. */
-static bool cache_take_locked(cconc_objpool *pool, store_item *out_item, bool *out_is_fresh)
+static bool cache_draw_locked(cconc_objpool *pool, store_item *out_item, bool *out_is_fresh)
 {
     cconc__lock_assert_held(&pool->mu);
     *out_is_fresh = cconc__objpool_store_pop(&pool->store, &pool->store.fresh, out_item);
@@ -124,9 +125,9 @@ void *cconc__objpool_cache_refill(cconc_objpool *pool, objpool_cache *cache)
     size_t wanted = cache ? cache->room / 2 : 0;
     CHECK(!cache || cache->top == 0);
     lock_take(&pool->mu);
-    if (cache_take_locked(pool, &first, &is_fresh)) {
+    if (cache_draw_locked(pool, &first, &is_fresh)) {
         uint32_t trims = atom_load_rlx(&pool->trims); /* rlx: moved under mu */
-        while (wanted > 0 && cache_take_locked(pool, &item, &is_fresh)) {
+        while (wanted > 0 && cache_draw_locked(pool, &item, &is_fresh)) {
             cache_push(cache, item, is_fresh ? trims : trims - 1);
             wanted--;
         }
@@ -143,7 +144,8 @@ bool cconc__objpool_cache_flush(cconc_objpool *pool, objpool_cache *cache)
     while (cache->top > least && was_kept) {
         cache_slot *slot = &cache->slots[cache->top - 1];
         uint32_t trims = atom_load_rlx(&slot->trims); /* rlx: own earlier store */
-        store_item item = {cache_take(slot), atom_load_rlx(&slot->bytes)}; /* rlx: as above */
+        size_t bytes = atom_load_rlx(&slot->bytes);   /* rlx: as above */
+        store_item item = {cache_take_own(slot), bytes};
         cache->top--;
         if (item.object) {
             bool is_fresh = trims == atom_load_rlx(&pool->trims); /* rlx: moved under mu */
