@@ -43,6 +43,31 @@ MODEL_SCENARIO(group_wait_then_free, .exhaustive = true, .faults = MODEL_LATE_TI
     model_rest();
 }
 
+static int acquires(cconc_ctx *ctx, void *arg)
+{
+    job *j = arg;
+    MODEL_EQ(cconc_sem_acquire(j->e->sem, ctx, 1), 0);
+    j->e->ran[j->i]++;
+    return 0;
+}
+
+/* Two tasks end on two threads: who is told of the second one's end sees what the first did. */
+MODEL_SCENARIO(group_wait_sees_both_ends, .faults = MODEL_LATE_TIME, .bound = 2, .covers = "G3")
+{
+    env *e = group_new(NULL);
+    MODEL_EQ(cconc_sem_new(2, &e->sem), 0);
+    MODEL_EQ(cconc_sem_try_acquire(e->sem, 2), 0);
+    MODEL_EQ(cconc_group_go(e->group, NULL, acquires, job_new(e, 0)), 0);
+    MODEL_EQ(cconc_group_go(e->group, NULL, acquires, job_new(e, 1)), 0);
+    model_settle();
+    cconc_sem_release(e->sem, 2);
+    MODEL_EQ(cconc_group_wait(e->group, NULL, NULL), 0);
+    MODEL_EQ(e->ran[0], 1);
+    MODEL_EQ(e->ran[1], 1);
+    cconc_group_free(e->group);
+    cconc_sem_free(e->sem);
+}
+
 /* The same from the first thread of the executor on, and with time that passes. */
 MODEL_SCENARIO(group_first_task_then_free, .bound = 2, .covers = "G3")
 {

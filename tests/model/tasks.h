@@ -11,6 +11,7 @@ enum { TASKS = 8 };
 typedef struct env {
     cconc_group *group;
     cconc_pool  *pool;
+    cconc_sem   *sem;      /* acquires() waits for it */
     cconc_ctx   *ctx;      /* bounds a wait */
     cconc_ctx   *ended;    /* so that one does not even begin */
     model_word  started;   /* tasks that have begun */
