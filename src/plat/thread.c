@@ -5,15 +5,19 @@
  *             blocked, and the creator's mask is put back exactly. The synchronous faults stay
  *             open: a fault raised while blocked kills the process without its handler. A task that
  *             ends its thread is noticed by a cleanup handler, inside of which others may be set up
- *             and the thread may end once more.
+ *             and the thread may end once more: that is noticed by one set up inside of it.
  * Invariants  I1 The creator's mask and errno are the same before and after.
  * Locks       None.
- * Ordering    None: thread creation and join order what lies before and after them.
+ * Ordering    Thread creation and join order what lies before and after them.
+ *             thread.1  cconc__thread_start(): store rel -> cconc__thread_join(): load acq
+ *                       the id, and the maker's last touch of the record: the thread may have
+ *                       ended, and be joined by others, before its maker is told the id (musl)
  * Lifetime    The record is the caller's until cconc__thread_join().
- * Rejected    Detached threads: nobody could tell when the last instruction has run. */
+ * Rejected    Detached threads: nobody could tell when the last instruction has run. Having the
+ *             thread store its id: a join would have to wait until it has begun to run. */
 #include "plat/thread.h"
 
-#include "plat/atomic.h"
+#include "plat/cpu.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -81,23 +85,7 @@ typedef struct thread_life {
     atom_ptr     at;     /* (a) the handler in the chain; set after setjmp: not in a register */
 } thread_life;
 
-static void thread_run(plat_thread *thread);
-
-/* Only a service whose callback ends its thread while no other can be made comes back more than
- * once. */
-static void thread_torn(void *arg)
-{
-    thread_life *life = arg;
-    plat_thread *thread = life->thread;
-    void *at = atom_load_rlx(&life->at); /* rlx: own earlier store */
-    (void)cconc__thread_let_cancel(false);
-    thread_link_begin(at);
-    if (!thread->is_over && thread->torn(thread->arg)) {
-        thread_run(thread);
-    }
-    thread->is_over = true;
-    thread_link_end(at);
-}
+static void thread_torn(void *arg);
 
 static void thread_run(plat_thread *thread)
 {
@@ -110,6 +98,36 @@ static void thread_run(plat_thread *thread)
     pthread_cleanup_pop(0);
 }
 
+/* Tell of an end of the thread. If that ends it once more, it is told again: only glibc comes back
+ * to the handler that has run, others to none. */
+static bool thread_tell(plat_thread *thread)
+{
+    thread_life life = {.thread = thread};
+    bool wanted;
+    atom_init(&life.at, NULL);
+    pthread_cleanup_push(thread_torn, &life);
+    atom_store_rlx(&life.at, THREAD_LINK); /* rlx: for this thread itself */
+    wanted = thread->torn(thread->arg);
+    pthread_cleanup_pop(0);
+    return wanted;
+}
+
+/* Only a service whose callback ends its thread while no other can be made comes back more than
+ * once. */
+static void thread_torn(void *arg)
+{
+    thread_life *life = arg;
+    plat_thread *thread = life->thread;
+    void *at = atom_load_rlx(&life->at); /* rlx: own earlier store */
+    (void)cconc__thread_let_cancel(false);
+    thread_link_begin(at);
+    if (!thread->is_over && thread_tell(thread)) {
+        thread_run(thread);
+    }
+    thread->is_over = true;
+    thread_link_end(at);
+}
+
 static void *thread_main(void *arg)
 {
     plat_thread *thread = arg;
@@ -119,13 +137,16 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* A stack of at least the size asked for, in whole pages. */
+/* A stack of at least the size asked for, and of what is needed, in whole pages. */
 static int thread_attr_stack(pthread_attr_t *attr, size_t stack_size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t least = (size_t)PTHREAD_STACK_MIN;
     if (stack_size == 0) {
         return 0;
+    }
+    if (least < PLAT_THREAD_STACK_BYTES) { /* coverage: never, it is not less with glibc */
+        least = PLAT_THREAD_STACK_BYTES;
     }
     if (stack_size < least) {
         stack_size = least;
@@ -139,6 +160,7 @@ static int thread_attr_stack(pthread_attr_t *attr, size_t stack_size)
 int cconc__thread_start(plat_thread *thread, size_t stack_size)
 {
     pthread_attr_t attr;
+    pthread_t id;
     sigset_t ours;
     sigset_t theirs;
     int saved = errno;
@@ -149,9 +171,14 @@ int cconc__thread_start(plat_thread *thread, size_t stack_size)
     err = thread_attr_stack(&attr, stack_size);
     if (!err) {
         thread_mask(&ours);
+        atom_init(&thread->is_known, 0);
         (void)pthread_sigmask(SIG_SETMASK, &ours, &theirs);
-        err = pthread_create(&thread->id, &attr, thread_main, thread);
+        err = pthread_create(&id, &attr, thread_main, thread);
         (void)pthread_sigmask(SIG_SETMASK, &theirs, NULL);
+        if (!err) {
+            thread->id = id;
+            atom_store_rel(&thread->is_known, 1); /* [thread.1] rel: the id, the last touch */
+        }
     }
     (void)pthread_attr_destroy(&attr);
     errno = saved;
@@ -161,6 +188,9 @@ int cconc__thread_start(plat_thread *thread, size_t stack_size)
 void cconc__thread_join(plat_thread *thread)
 {
     bool was = cconc__thread_let_cancel(false);
+    while (!atom_load_acq(&thread->is_known)) { /* [thread.1] acq: the id */
+        plat_cpu_yield();
+    }
     (void)pthread_join(thread->id, NULL);
     (void)cconc__thread_let_cancel(was);
 }

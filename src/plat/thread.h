@@ -8,23 +8,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "plat/atomic.h"
+
 #define PLAT_THREAD_NAME_BYTES 16 /* with the zero; what Linux keeps of a name */
 
+/* What a thread needs for the library alone; less is more than musl asks for, and would not do. */
+#define PLAT_THREAD_STACK_BYTES ((size_t)16 * 1024)
+
+/* Key  (i) immutable after start  (a) atomic  (e thread.1) by that edge  (o) only the thread */
 typedef struct plat_thread {
-    pthread_t id;
-    char      name[PLAT_THREAD_NAME_BYTES];
-    void (*run)(void *arg);
+    pthread_t id;                           /* (e thread.1) */
+    atom_u32  is_known;                     /* (a) its maker has stored id [thread.1] */
+    char      name[PLAT_THREAD_NAME_BYTES]; /* (i) */
+    void (*run)(void *arg);                 /* (i) */
     /* Called when the thread is ended inside run. Returns true to have run called again, by what is
      * left of the thread. */
-    bool (*torn)(void *arg);
-    void *arg;
-    bool  is_over; /* run has returned, or is not wanted again */
+    bool (*torn)(void *arg); /* (i) */
+    void *arg;               /* (i) */
+    bool  is_over;           /* (o) run has returned, or is not wanted again */
 } plat_thread;
 
-/* Start a thread that calls run(arg), with the name and stack size given (0 = the platform's). It
- * has all signals blocked but the synchronous faults, and cancellation disabled. Fill in name, run,
- * torn and arg first; thread stays in use until joined. Returns 0, or EAGAIN if there can be no
- * thread. */
+/* Start a thread that calls run(arg), with the name and stack size given (0 = the platform's; what
+ * is too little is raised). It has all signals blocked but the synchronous faults, and cancellation
+ * disabled. Fill in name, run, torn and arg first; thread stays in use until joined. Returns 0, or
+ * EAGAIN if there can be no thread. */
 int cconc__thread_start(plat_thread *thread, size_t stack_size);
 
 /* Wait for its end. No cancellation point. */

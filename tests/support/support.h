@@ -67,6 +67,9 @@ void support_fail_thread(uint64_t n, bool sticky);
 /* Let every creation of a thread from now on fail, but not before condition() holds. */
 void support_fail_thread_once(bool (*condition)(void));
 
+/* Give the id of a thread that the library makes only when condition() holds, until told NULL. */
+void support_late_thread(bool (*condition)(void));
+
 /* Let the n-th object of the system from now on (a mutex, a condition variable, their attributes,
  * those of a thread) be refused with ENOMEM, and all later ones if sticky. */
 void support_fail_object(uint64_t n, bool sticky);

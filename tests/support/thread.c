@@ -52,6 +52,7 @@ int __wrap_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(
 
 static struct support_fault thread_fault;
 static bool (*_Atomic thread_fault_condition)(void);
+static bool (*_Atomic thread_late_condition)(void);
 static atomic_uint_fast64_t thread_count;
 static timer_t rain_timer;
 
@@ -68,9 +69,20 @@ int __wrap_pthread_create(pthread_t *out_id, const pthread_attr_t *attr, void *(
     }
     atomic_fetch_add(&thread_count, 1);
     support_step_pause(true);
-    int err = __real_pthread_create(out_id, attr, fn, arg);
+    pthread_t id;
+    int err = __real_pthread_create(&id, attr, fn, arg);
     support_step_pause(false);
+    if (err == 0) { /* the id comes last, as with musl: the thread may be over by then */
+        bool (*condition)(void) = atomic_load(&thread_late_condition);
+        until(!condition || condition());
+        *out_id = id;
+    }
     return err;
+}
+
+void support_late_thread(bool (*condition)(void))
+{
+    atomic_store(&thread_late_condition, condition);
 }
 
 void support_fail_thread(uint64_t n, bool sticky)

@@ -130,7 +130,8 @@ static void thread_start_leaves_mask_and_errno_of_the_caller_alone(void **state)
 static void thread_stack_is_at_least_what_was_asked_for(void **state)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t least = (size_t)PTHREAD_STACK_MIN;
+    size_t system_least = (size_t)PTHREAD_STACK_MIN;
+    size_t least = system_least > PLAT_THREAD_STACK_BYTES ? system_least : PLAT_THREAD_STACK_BYTES;
     size_t asked[] = {1,          least - 1,      least,          least + 1,
                       256 * 1024, 256 * 1024 + 1, 768 * 1024 - 1, 8 * 1024 * 1024 + 7};
     (void)state;
@@ -162,8 +163,9 @@ static void thread_that_cannot_be_is_eagain(void **state)
 struct ender {
     plat_thread thread;
     bool        by_cancel;
-    int         ends;  /* how many runs end so */
-    bool        again; /* what torn answers */
+    int         ends;      /* how many runs end so */
+    bool        again;     /* what torn answers */
+    int         torn_ends; /* how often torn itself ends the thread */
     int         runs;
     int         torn;
     int         finished;
@@ -195,6 +197,9 @@ static bool count_torn(void *arg)
     struct ender *e = arg;
     e->torn++;
     e->torn_could_be_cancelled = cconc__thread_let_cancel(false);
+    if (e->torn <= e->torn_ends) {
+        pthread_exit(NULL);
+    }
     return e->again;
 }
 
@@ -235,6 +240,82 @@ static void thread_that_was_ended_runs_again_if_wanted(void **state)
     assert_int_equal(often.runs, 4);
     assert_int_equal(often.torn, 3);
     assert_int_equal(often.finished, 1);
+}
+
+static void thread_that_is_ended_while_it_is_told_is_told_again(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        struct ender e = {.ends = 1, .torn_ends = 3, .again = again != 0};
+        ender_run(&e);
+        assert_int_equal(e.torn, 4);
+        assert_int_equal(e.runs, 1 + again);
+        assert_int_equal(e.finished, again);
+    }
+}
+
+/* A thread that is over, and joined by another, while its maker is still in pthread_create:
+ *     maker                          thread         joiner
+ *     pthread_create ...
+ *                                    runs, ends
+ *                                                   joins: what is its id?
+ *     ... has the id, stores it
+ * Seen with musl: the executor's threads join each other, and one had no id yet. */
+struct late {
+    plat_thread thread;
+    atomic_bool ran;
+    atomic_bool joining;
+    atomic_bool joined;
+};
+
+static atomic_bool late_is_told;
+
+static bool late_id_comes(void)
+{
+    return atomic_load(&late_is_told);
+}
+
+static void late_run(void *arg)
+{
+    atomic_store(&((struct late *)arg)->ran, true);
+}
+
+static void late_make(void *arg, size_t index)
+{
+    struct late *late = arg;
+    (void)index;
+    SUPPORT_CHECK(cconc__thread_start(&late->thread, 0) == 0);
+}
+
+static void late_join(void *arg, size_t index)
+{
+    struct late *late = arg;
+    (void)index;
+    atomic_store(&late->joining, true);
+    cconc__thread_join(&late->thread);
+    atomic_store(&late->joined, true);
+    memset(&late->thread, 0xdd, sizeof(late->thread)); /* as if it were freed */
+}
+
+static void thread_is_joined_before_its_maker_has_its_id(void **state)
+{
+    struct late late = {.ran = false};
+    (void)state;
+    late.thread = thread_make(late_run, torn_never, &late);
+    support_late_thread(late_id_comes);
+    struct support_threads *makers = support_threads_start(1, late_make, &late);
+    until(atomic_load(&late.ran));
+    struct support_threads *joiners = support_threads_start(1, late_join, &late);
+    until(atomic_load(&late.joining));
+    for (int i = 0; i < 1000; i++) {
+        plat_cpu_yield();
+    }
+    assert_false(atomic_load(&late.joined));
+    atomic_store(&late_is_told, true);
+    support_threads_join(joiners);
+    support_threads_join(makers);
+    support_late_thread(NULL);
+    assert_true(atomic_load(&late.joined));
 }
 
 /* ---- cancel --------------------------------------------------------------------------------- */
@@ -430,6 +511,8 @@ int main(int argc, char **argv)
         UNIT_TEST(thread_that_cannot_be_is_eagain),
         UNIT_TEST(thread_that_is_ended_inside_is_told),
         UNIT_TEST(thread_that_was_ended_runs_again_if_wanted),
+        UNIT_TEST(thread_that_is_ended_while_it_is_told_is_told_again),
+        UNIT_TEST(thread_is_joined_before_its_maker_has_its_id),
         UNIT_TEST(thread_is_not_cancelled_unless_it_lets),
         UNIT_TEST(thread_join_is_no_cancellation_point),
         UNIT_TEST(thread_let_cancel_gives_what_was),
