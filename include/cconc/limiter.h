@@ -33,8 +33,13 @@
 
 #include <cconc/base.h>
 
-/* A rate without limit: everything is allowed, burst is ignored, no account is kept. */
-#define CCONC_RATE_INF 1e300
+/* A rate without limit: everything is allowed, burst is ignored, no account is kept. Cast, since a
+ * constant may be more exact than a double, and so unequal to the rate that was set. */
+#ifdef __cplusplus
+#define CCONC_RATE_INF static_cast<double>(1e300)
+#else
+#define CCONC_RATE_INF ((double)1e300)
+#endif
 
 CCONC_BEGIN_DECLS
 

@@ -11,22 +11,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/spin.h"
 
 #define LOOKS_ASLEEP 3   /* in a row, until a thread is taken to be asleep */
 #define LOOKS_MOST   500 /* until a thread is taken to spin */
-#define LOOK_NS      1000000
+#define LOOK_MS      1
 
 /* Who runs what of a round. */
 enum { AT_CALL, AT_BESIDE, AT_END, AT_STOP };
@@ -39,7 +39,7 @@ static struct {
     atomic_int at;
     atomic_bool is_traced; /* the call runs */
     atomic_bool is_paused; /* it makes a thread, with all signals blocked */
-    sem_t turn;            /* posted when at leaves AT_CALL */
+    int turn;              /* a descriptor that is told when at leaves AT_CALL */
     atomic_int first;      /* thread of the call */
     atomic_int second;     /* of what runs beside it */
 } round_now;
@@ -61,17 +61,10 @@ static bool is_asleep(int thread)
     return name_end && strncmp(name_end, ") S", 3) == 0;
 }
 
-/* Wait until the call beside is over; not for ever, and not if it sleeps. */
-static void await_beside(void)
+static void tell_turn(void)
 {
-    int asleep = 0;
-    for (int i = 0; i < LOOKS_MOST && asleep < LOOKS_ASLEEP; i++) {
-        if (atomic_load(&round_now.at) != AT_BESIDE) {
-            return;
-        }
-        asleep = is_asleep(atomic_load(&round_now.second)) ? asleep + 1 : 0;
-        sched_yield();
-    }
+    const uint64_t one = 1;
+    SUPPORT_CHECK(write(round_now.turn, &one, sizeof(one)) == sizeof(one));
 }
 
 /* Hand the round over to the second thread. Returns false if that has happened already. */
@@ -81,7 +74,7 @@ static bool hand_over(void)
     if (!atomic_compare_exchange_strong(&round_now.at, &at, AT_BESIDE)) {
         return false;
     }
-    SUPPORT_CHECK(sem_post(&round_now.turn) == 0);
+    tell_turn();
     return true;
 }
 
@@ -90,12 +83,10 @@ static void await_turn(void)
 {
     int asleep = 0;
     for (;;) {
-        struct timespec until_time;
-        SUPPORT_CHECK(clock_gettime(CLOCK_MONOTONIC, &until_time) == 0);
-        until_time.tv_nsec += LOOK_NS;
-        until_time.tv_sec += until_time.tv_nsec / 1000000000;
-        until_time.tv_nsec %= 1000000000;
-        if (sem_clockwait(&round_now.turn, CLOCK_MONOTONIC, &until_time) == 0) {
+        struct pollfd turn = {.fd = round_now.turn, .events = POLLIN};
+        uint64_t told;
+        if (poll(&turn, 1, LOOK_MS) == 1) {
+            SUPPORT_CHECK(read(round_now.turn, &told, sizeof(told)) == sizeof(told));
             return;
         }
         asleep = atomic_load(&round_now.is_traced) && is_asleep(atomic_load(&round_now.first))
@@ -150,6 +141,19 @@ static bool is_atomic(const unsigned char *code)
         code++;
     }
     return (*code & 0xfe) == 0x86 && code[1] < 0xc0;
+}
+
+/* Wait until the call beside is over; not for ever, and not if it sleeps. */
+static void await_beside(void)
+{
+    int asleep = 0;
+    for (int i = 0; i < LOOKS_MOST && asleep < LOOKS_ASLEEP; i++) {
+        if (atomic_load(&round_now.at) != AT_BESIDE) {
+            return;
+        }
+        asleep = is_asleep(atomic_load(&round_now.second)) ? asleep + 1 : 0;
+        sched_yield();
+    }
 }
 
 static void trapped(int number, siginfo_t *info, void *context)
@@ -223,7 +227,8 @@ static pthread_t rounds_begin(const struct support_step *step, void *arg)
     atomic_store(&round_now.is_traced, false);
     atomic_store(&round_now.at, AT_END);
     atomic_store(&round_now.first, gettid());
-    SUPPORT_CHECK(sem_init(&round_now.turn, 0, 0) == 0);
+    round_now.turn = eventfd(0, EFD_CLOEXEC);
+    SUPPORT_CHECK(round_now.turn >= 0);
     SUPPORT_CHECK(__real_pthread_create(&second, NULL, beside_main, NULL) == 0);
     return second;
 }
@@ -231,8 +236,8 @@ static pthread_t rounds_begin(const struct support_step *step, void *arg)
 static void rounds_end(pthread_t second)
 {
     atomic_store(&round_now.at, AT_STOP);
-    SUPPORT_CHECK(sem_post(&round_now.turn) == 0 && pthread_join(second, NULL) == 0);
-    SUPPORT_CHECK(sem_destroy(&round_now.turn) == 0);
+    tell_turn();
+    SUPPORT_CHECK(pthread_join(second, NULL) == 0 && close(round_now.turn) == 0);
 }
 
 bool support_step_at(const struct support_step *step, uint64_t place, void *arg)

@@ -352,7 +352,8 @@ static void timer_service_holds_a_million_timers(void **state)
     }
     assert_int_equal(cconc__timer_armed(), MANY_TIMERS);
     for (size_t i = 0; i < MANY_TIMERS; i++) {
-        size_t at = (i * 7919) % MANY_TIMERS; /* a prime that divides neither count */
+        /* A prime that divides neither count; the product may not fit into a size. */
+        size_t at = (size_t)((uint64_t)i * 7919 % MANY_TIMERS);
         assert_true(cconc__timer_disarm(&alarms[at].due));
     }
     assert_int_equal(cconc__timer_armed(), 0);
