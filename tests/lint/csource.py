@@ -168,6 +168,7 @@ def closing(text, start):
 
 def function_name(head):
     """The name that a text before a top-level brace defines as a function, or None."""
+    head = re.sub(r"\((\w+)\)(?=\s*\()", r" \1 ", head) # (name)(...): a macro has the name, too
     for match in CALL.finditer(head):
         rest = head[closing(head, match.end() - 1) + 1:].strip()
         is_body_next = rest == "" or rest.startswith("__attribute__")

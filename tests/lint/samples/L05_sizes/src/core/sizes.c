@@ -16,7 +16,7 @@ int sizes_frame(int n);
 int sizes_down(int n);
 static int sizes_up(int n);
 
-int sizes_long(int n)
+int(sizes_long)(int n)
 {
     n += 1;
     n += 1;
