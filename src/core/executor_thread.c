@@ -21,8 +21,8 @@
 #include "core/timer.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void cconc__executor_thread_unidle_locked(exec_thread *t)
@@ -258,7 +258,7 @@ bool cconc__executor_thread_start(void)
     lock_take(&ex->mu);
     stack = ex->stack_size;
     if (t) {
-        (void)snprintf(t->thread.name, sizeof(t->thread.name), "cconc-exec/%u",
+        cconc__text_print(t->thread.name, sizeof(t->thread.name), "cconc-exec/%u",
                        (unsigned)(ex->number++ % 10000));
     }
     lock_leave(&ex->mu);

@@ -13,10 +13,10 @@
 #include "core/must.h"
 #include "plat/mutex.h"
 #include "plat/os.h"
+#include "plat/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #define MISUSE_BYTES 200
@@ -44,7 +44,7 @@ void cconc__misuse_forked(void)
 static void misuse_write(const char *message)
 {
     char line[MISUSE_BYTES + 16];
-    (void)snprintf(line, sizeof(line), "cconc: %s\n", message);
+    cconc__text_print(line, sizeof(line), "cconc: %s\n", message);
     cconc__os_complain(line);
 }
 
@@ -55,7 +55,7 @@ _Noreturn void cconc__misuse_report(const char *format, ...)
     void *user;
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(message, sizeof(message), format, args);
+    cconc__text_format(message, sizeof(message), format, args);
     va_end(args);
     plat_mutex_lock(&hook_mu);
     fn = hook.fn;
@@ -69,13 +69,25 @@ _Noreturn void cconc__misuse_report(const char *format, ...)
     cconc__os_abort();
 }
 
-/* cconc_chan_try_send is told as "chan try_send", whatever stands before its name. */
+/* The name of a public function without what stands before it: cconc_, and what a copy of the
+ * library puts before that. */
+static const char *misuse_call(const char *function)
+{
+    static const char before[] = "cconc_";
+    size_t length = sizeof(before) - 1;
+    while (memcmp(function, before, length) != 0) {
+        function++;
+    }
+    return function + length;
+}
+
+/* cconc_chan_try_send is told as "chan try_send". */
 _Noreturn void cconc__misuse_pointer(const char *function, const void *pointer)
 {
-    char call[MISUSE_CALL_BYTES];
+    char call[MISUSE_CALL_BYTES] = "";
     char *gap;
-    (void)snprintf(call, sizeof(call), "%s", strstr(function, "cconc_") + strlen("cconc_"));
-    gap = strchr(call, '_');
+    cconc__text_copy(call, sizeof(call), misuse_call(function));
+    gap = memchr(call, '_', sizeof(call));
     if (gap) {
         *gap = ' ';
     }
@@ -88,7 +100,7 @@ _Noreturn void cconc__misuse_pointer(const char *function, const void *pointer)
 _Noreturn void cconc__misuse_broken(const char *fact, const char *file, int line)
 {
     char message[MISUSE_BYTES];
-    (void)snprintf(message, sizeof(message), "broken invariant: %s (%s:%d)", fact, file, line);
+    cconc__text_print(message, sizeof(message), "broken invariant: %s (%s:%d)", fact, file, line);
     misuse_write(message);
     cconc__os_abort();
 }

@@ -31,10 +31,10 @@
 #include "core/waiter.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/text.h"
 #include "plat/thread.h"
 
 #include <errno.h>
-#include <string.h>
 
 cconc_ctx cconc__node_background = {
     .head = {.kind = NODE_BACKGROUND, .deadline_ns = PLAT_NEVER},
@@ -47,7 +47,7 @@ node_cause *cconc__cause_new(int code, const char *message)
         ref_init(&cause->refs, 1);
         cause->code = code;
         if (message) {
-            memcpy(cause->message, message, strnlen(message, sizeof(cause->message) - 1));
+            cconc__text_copy(cause->message, sizeof(cause->message), message);
         }
     }
     return cause;

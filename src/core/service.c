@@ -16,9 +16,9 @@
 #include "core/quiet.h"
 #include "plat/cpu.h"
 #include "plat/fork.h"
+#include "plat/text.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 /* A callback has ended the thread: the service goes on with what is left of it. */
@@ -69,7 +69,7 @@ static int service_make(service *s)
         return err;
     }
     memset(&s->thread, 0, sizeof(s->thread));
-    (void)snprintf(s->thread.name, sizeof(s->thread.name), "%s", s->name);
+    cconc__text_copy(s->thread.name, sizeof(s->thread.name), s->name);
     s->thread.run = service_run;
     s->thread.torn = service_torn;
     s->thread.arg = s;

@@ -22,9 +22,9 @@
 #include "plat/fd.h"
 #include "plat/fork.h"
 #include "plat/signal.h"
+#include "plat/text.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static int sigwatch_open(void);
@@ -52,9 +52,9 @@ static void sigwatch_tell(sig_watch *watch, int number)
     node_cause *cause = watch->node->on_signal;
     const char *name = cconc__signal_name(number);
     if (name) {
-        (void)snprintf(cause->message, sizeof(cause->message), "%s signal received", name);
+        cconc__text_print(cause->message, sizeof(cause->message), "%s signal received", name);
     } else {
-        (void)snprintf(cause->message, sizeof(cause->message), "signal %d received", number);
+        cconc__text_print(cause->message, sizeof(cause->message), "signal %d received", number);
     }
     atom_store_rel(&watch->heard, (uint32_t)number); /* [heard.1] rel: before the end is seen */
 }

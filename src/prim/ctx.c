@@ -16,11 +16,11 @@
 #include "core/node.h"
 #include "plat/alloc.h"
 #include "plat/clock.h"
+#include "plat/text.h"
 #include "prim/ctx.h"
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 _Static_assert(sizeof(node_head) <= sizeof(cconc_ctx_mem), "a stack context fits its memory");
 
@@ -255,7 +255,7 @@ void cconc_ctx_cancel_cause(cconc_ctx *ctx, int code, const char *format, ...)
     if (format && !cconc__node_err(ctx)) {
         va_list args;
         va_start(args, format);
-        (void)vsnprintf(message, sizeof(message), format, args);
+        cconc__text_format(message, sizeof(message), format, args);
         va_end(args);
         cause = cconc__cause_new(code, message);
     }

@@ -34,10 +34,10 @@
 #include "core/must.h"
 #include "core/waiter.h"
 #include "plat/alloc.h"
+#include "plat/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 /* What can be had on the smallest platform; the header says 8 million. */
 #define GROUP_MOST_KEPT 8000000
@@ -133,12 +133,12 @@ void cconc__group_record(cconc_group *g, int code, const char *message)
         group_kept *kept = &g->kept[g->kept_count];
         g->kept_count++;
         kept->code = code;
-        (void)snprintf(kept->message, sizeof(kept->message), "%s", message ? message : "");
+        cconc__text_copy(kept->message, sizeof(kept->message), message ? message : "");
     }
     if (g->error == 0) {
         g->error = code;
         g->cause->code = code;
-        (void)snprintf(g->cause->message, sizeof(g->cause->message), "%s", message ? message : "");
+        cconc__text_copy(g->cause->message, sizeof(g->cause->message), message ? message : "");
         if (!(g->flags & CCONC_GROUP_KEEP_GOING)) {
             cconc__node_end_begin(g->ctx, ECANCELED, code, g->cause, &ending);
         }
@@ -158,7 +158,7 @@ int cconc_group_fail(cconc_group *group, int code, const char *format, ...)
     if (format) {
         va_list args;
         va_start(args, format);
-        (void)vsnprintf(message, sizeof(message), format, args);
+        cconc__text_format(message, sizeof(message), format, args);
         va_end(args);
     }
     if (me && me->task && me->task->owner == group) {

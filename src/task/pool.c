@@ -24,9 +24,9 @@
 #include "core/spin.h"
 #include "plat/alloc.h"
 #include "plat/fork.h"
+#include "plat/text.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #define POOL_RING_UNBOUNDED 1024 /* of an unbounded queue, the tasks for which there is a ring */
 
@@ -80,7 +80,7 @@ static int pool_make_queue(cconc_pool *p)
 static void pool_init(cconc_pool *p, const cconc_pool_opts *opts)
 {
     p->opts = *opts;
-    (void)snprintf(p->name, sizeof(p->name), "%s", opts->name ? opts->name : "pool");
+    cconc__text_copy(p->name, sizeof(p->name), opts->name ? opts->name : "pool");
     p->opts.name = NULL;
     p->target = opts->workers > 0 ? (uint32_t)opts->workers : cconc__spin_cpus();
     ref_init(&p->refs, 1);

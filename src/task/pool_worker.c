@@ -26,9 +26,9 @@
 #include "core/must.h"
 #include "core/spin.h"
 #include "plat/alloc.h"
+#include "plat/text.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 /* The code of the innermost run is known: tell whoever asked for it. Called twice if the first time
@@ -386,7 +386,7 @@ static bool worker_start(cconc_pool *p)
     number = p->number++;
     lock_leave(&p->mu);
     w->thread.is_over = false;
-    (void)snprintf(w->thread.name, sizeof(w->thread.name), "%.10s/%u", p->name,
+    cconc__text_print(w->thread.name, sizeof(w->thread.name), "%.10s/%u", p->name,
                    (unsigned)(number % 10000));
     if (cconc__thread_start(&w->thread, p->opts.stack_size) == 0) {
         return true;

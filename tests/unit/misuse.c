@@ -55,6 +55,7 @@ static void misuse_tells_the_call_of_a_pointer_that_cannot_be_right(void **state
     expect_misuse("select timer of a misaligned pointer",
                   (void)cconc_select_timer(NULL, (int64_t *)((uintptr_t)due_ns + 1)));
     expect_misuse("executor read of NULL", cconc_executor_read(NULL));
+    expect_misuse("sem acquire of NULL", cconc__misuse_pointer("my_cconc_sem_acquire", NULL));
     cconc_sem_free(sem);
 }
 
