@@ -27,12 +27,10 @@
 #include <errno.h>
 #include <stddef.h>
 
-#define SELF_RESERVE 16
-
 static lock records_mu = LOCK_INIT(RANK_SELF);
 static self *free_records;          /* (m) */
 static list_link all_records = {&all_records, &all_records}; /* (m) free ones, too */
-static self reserve[SELF_RESERVE];  /* each is some thread's or on the list */
+static self reserve[PLAT_THREAD_RECORDS];  /* each is some thread's or on the list */
 static uint32_t reserve_used;       /* (m) */
 static uint32_t numbers;            /* (m) given to records so far */
 
@@ -64,7 +62,7 @@ static self *self_take(bool *out_fresh, uint32_t *out_number)
     me = free_records;
     if (me) {
         free_records = me->next;
-    } else if (reserve_used < SELF_RESERVE) {
+    } else if (reserve_used < PLAT_THREAD_RECORDS) {
         me = &reserve[reserve_used];
         me->is_static = true;
         reserve_used++;

@@ -49,7 +49,7 @@ typedef struct lone_waiter {
     waiter w;
 } lone_waiter;
 
-_Static_assert(sizeof(void *) != 8 ||
+_Static_assert(sizeof(void *) != 8 || ATOM_LINE < 64 ||
                    offsetof(lone_waiter, w) + offsetof(waiter, ctx) <= ATOM_LINE,
                "node, claim and owner lie in one line");
 

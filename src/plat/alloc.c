@@ -2,25 +2,32 @@
  * SPDX-License-Identifier: MIT
  *
  * Idea        One word says whether the choice is still open. The first allocation closes it, so a
- *             block always goes back to the allocator that gave it.
+ *             block always goes back to the allocator that gave it. With CCONC_NO_MALLOC the C
+ *             library's is not even named: until one is chosen there is no memory.
  * Picture     OPEN --choose()--> CHOOSING --> CHOSEN      OPEN --first allocation--> CHOSEN
+ *                                                         (not with CCONC_NO_MALLOC)
  * Invariants  I1 chosen is written only by the one thread that moved the word to CHOOSING.
  *             I2 The word never leaves CHOSEN.
  *             I3 errno is as it was: malloc may set it even when it succeeds.
  *             I4 Whoever has an object is told from its children.
  * Locks       None: the allocator is called under no lock of the library.
- * Ordering    alloc.1  cconc__alloc_choose(): store rel -> alloc_settled(): load acq   the hook
+ * Ordering    alloc.1  cconc__alloc_choose(): store rel -> alloc_settled(),
+ *                      alloc_take(): load acq    the hook
  * Lifetime    For ever.
  * Rejected    An allocator argument to every constructor: users asked for one hook. */
 #include "plat/alloc.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "plat/atomic.h"
 #include "plat/cpu.h"
 #include "plat/fork.h"
+#include "plat/os.h"
+
+#if !defined(CCONC_NO_MALLOC)
+#include <stdlib.h>
+#endif
 
 /* Up to here malloc and memset cost less than calloc, which passes glibc's thread caches by. */
 #define ALLOC_SMALL 512
@@ -34,6 +41,30 @@ static struct {
     void *user;
 } chosen; /* (e alloc.1) NULL functions = the C library's */
 
+static void *alloc_zeroed(void *memory, size_t size)
+{
+    if (memory) {
+        memset(memory, 0, size);
+    }
+    return memory;
+}
+
+#if defined(CCONC_NO_MALLOC)
+static void *alloc_take(size_t size)
+{
+    uint32_t found = atom_load_acq(&choice); /* [alloc.1] acq: the hook */
+    while (found == CHOOSING) {
+        plat_cpu_yield();
+        found = atom_load_acq(&choice); /* [alloc.1] acq: as above */
+    }
+    return found == CHOSEN ? alloc_zeroed(chosen.alloc_fn(size, chosen.user), size) : NULL;
+}
+
+static void alloc_give(void *memory)
+{
+    chosen.free_fn(memory, chosen.user);
+}
+#else
 static void alloc_settled(void)
 {
     for (;;) {
@@ -50,36 +81,40 @@ static void alloc_settled(void)
     }
 }
 
-void *cconc__alloc(size_t size)
+static void *alloc_take(size_t size)
 {
-    int saved = errno;
-    size_t bytes = size ? size : 1;
-    void *memory;
     alloc_settled();
-    if (!chosen.alloc_fn && bytes > ALLOC_SMALL) {
-        memory = calloc(1, bytes);
-    } else {
-        memory = chosen.alloc_fn ? chosen.alloc_fn(bytes, chosen.user) : malloc(bytes);
-        if (memory) {
-            memset(memory, 0, bytes);
-        }
+    if (!chosen.alloc_fn && size > ALLOC_SMALL) {
+        return calloc(1, size);
     }
-    errno = saved;
-    return memory;
+    return alloc_zeroed(chosen.alloc_fn ? chosen.alloc_fn(size, chosen.user) : malloc(size), size);
 }
 
-void cconc__alloc_free(void *memory)
+static void alloc_give(void *memory)
 {
-    int saved = errno;
-    if (!memory) {
-        return;
-    }
     if (chosen.free_fn) {
         chosen.free_fn(memory, chosen.user);
     } else {
         free(memory);
     }
-    errno = saved;
+}
+#endif
+
+void *cconc__alloc(size_t size)
+{
+    int saved = os_errno();
+    void *memory = alloc_take(size ? size : 1);
+    os_errno_restore(saved);
+    return memory;
+}
+
+void cconc__alloc_free(void *memory)
+{
+    int saved = os_errno();
+    if (memory) {
+        alloc_give(memory);
+        os_errno_restore(saved);
+    }
 }
 
 int cconc__alloc_choose(void *(*alloc_fn)(size_t size, void *user),

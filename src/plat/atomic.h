@@ -32,7 +32,16 @@ typedef struct atom_ptr {
 #define ATOM_IS_WIDE (sizeof(size_t) >= sizeof(uint64_t))
 #endif
 
-#define ATOM_LINE 64 /* bytes apart that two words must lie to be written by two cores in peace */
+/* Bytes apart that two words must lie to be written by two cores in peace: cconc/static.h says the
+ * same. A machine with one core has memory to save. */
+#if defined(CCONC_LINE_SIZE)
+#define ATOM_LINE CCONC_LINE_SIZE
+#else
+#define ATOM_LINE 64
+#endif
+
+_Static_assert(ATOM_LINE >= 2 * sizeof(void *) && (ATOM_LINE & (ATOM_LINE - 1)) == 0,
+               "CCONC_LINE_SIZE is a power of two, and has room for two pointers");
 
 #define atom_init(a, x) atomic_init(&(a)->v, x)
 

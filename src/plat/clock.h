@@ -6,9 +6,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "plat/atomic.h"
+#include "plat/port.h"
+
+#if !defined(CCONC_PLAT_HEADER)
+#include <time.h>
+#endif
 
 #define PLAT_NEVER INT64_MAX
 #define PLAT_SECOND INT64_C(1000000000)
@@ -34,9 +38,13 @@ void cconc__clock_reading_forked(void);
 /* The monotonic clock, for what serves the machine: how long to spin, idle threads. */
 static inline int64_t plat_clock_real(void)
 {
+#if defined(CCONC_PLAT_HEADER)
+    return cconc_port_now_ns();
+#else
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * PLAT_SECOND + (int64_t)now.tv_nsec;
+#endif
 }
 
 static inline bool plat_clock_is_virtual(void)

@@ -9,6 +9,8 @@
  * Rejected    sysconf alone: it counts CPUs that this process may not use. */
 #include "plat/cpu.h"
 
+#if !defined(CCONC_PLAT_HEADER)
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -27,3 +29,5 @@ uint32_t cconc__cpu_count(void)
     errno = saved;
     return online > 0 ? (uint32_t)online : 1;
 }
+
+#endif

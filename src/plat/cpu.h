@@ -4,8 +4,13 @@
 #ifndef PLAT_CPU_H
 #define PLAT_CPU_H
 
-#include <sched.h>
 #include <stdint.h>
+
+#include "plat/port.h"
+
+#if !defined(CCONC_PLAT_HEADER)
+#include <sched.h>
+#endif
 
 /* How often a spin loop pauses at most before it gives the processor away. */
 #define PLAT_CPU_PAUSES 100
@@ -36,7 +41,11 @@ static inline void plat_cpu_prefetch(const void *address)
 /* Let another runnable thread go first. */
 static inline void plat_cpu_yield(void)
 {
+#if defined(CCONC_PLAT_HEADER)
+    cconc_port_yield();
+#else
     (void)sched_yield();
+#endif
 }
 
 #endif

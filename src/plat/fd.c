@@ -13,6 +13,8 @@
 
 #include "plat/thread.h"
 
+#if !defined(CCONC_PLAT_HEADER)
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -111,3 +113,5 @@ void cconc__fd_await(plat_fd *fd, int other)
     } while (got < 1 && !other_is_readable);
     errno = saved;
 }
+
+#endif

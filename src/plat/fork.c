@@ -16,6 +16,8 @@
  *             at every wait: 50 to 100 ns. */
 #include "plat/fork.h"
 
+#if !defined(CCONC_PLAT_HEADER)
+
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -86,3 +88,5 @@ uint32_t cconc__fork_number(void)
 {
     return number;
 }
+
+#endif

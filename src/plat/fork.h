@@ -9,6 +9,13 @@
 
 #include "plat/atomic.h"
 
+#if defined(CCONC_PLAT_HEADER)
+/* A port has no forks. */
+static inline bool plat_fork_is_ours(void)
+{
+    return true;
+}
+#else
 #define FORK_MARKED 1u
 
 extern atom_ptr cconc__fork_mark; /* (a) an atom_u32 that a child finds empty, or NULL [fork.1] */
@@ -24,6 +31,7 @@ static inline bool plat_fork_is_ours(void)
     /* rlx: it is written once, before it is shown; in a child the system has cleared it */
     return (mark && atom_load_rlx(mark) == FORK_MARKED) || cconc__fork_look();
 }
+#endif
 
 /* The only thread of a forked child: it is a process of its own from now on. */
 void cconc__fork_adopt(void);

@@ -24,6 +24,8 @@
  * Rejected    An initialiser for condition variables: some platforms accept only the init call. */
 #include "plat/mutex.h"
 
+#if !defined(CCONC_PLAT_HEADER)
+
 #include <errno.h>
 #include <time.h>
 
@@ -194,3 +196,5 @@ bool cconc__cond_wait(plat_cond *cond, plat_mutex *mu, int64_t deadline_ns)
     (void)cconc__thread_let_cancel(could);
     return in_time;
 }
+
+#endif

@@ -4,11 +4,34 @@
 #ifndef PLAT_MUTEX_H
 #define PLAT_MUTEX_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "plat/cpu.h"
+#include "plat/port.h"
+
+#if defined(CCONC_PLAT_HEADER)
+typedef struct plat_mutex {
+    cconc_port_mutex m;
+} plat_mutex;
+
+typedef struct plat_cond {
+    cconc_port_cond c;
+} plat_cond;
+
+#define PLAT_MUTEX_INIT {CCONC_PORT_MUTEX_INIT}
+
+static inline void plat_mutex_lock(plat_mutex *mu)
+{
+    cconc_port_mutex_lock(&mu->m);
+}
+
+static inline void plat_mutex_unlock(plat_mutex *mu)
+{
+    cconc_port_mutex_unlock(&mu->m);
+}
+#else
+#include <pthread.h>
 
 /* The strategy of timed waits; what they are stands in mutex.c. */
 #if !defined(CCONC_WAIT_CONDATTR) && !defined(CCONC_WAIT_CLOCKWAIT) &&                             \
@@ -37,9 +60,6 @@ typedef struct plat_cond {
  * and each try takes the mutex's cache line from its holder. */
 #define PLAT_MUTEX_PAUSES 64
 
-/* Returns 0, ENOMEM or EAGAIN. */
-int  cconc__mutex_init(plat_mutex *mu);
-void cconc__mutex_destroy(plat_mutex *mu);
 void cconc__mutex_lock_slow(plat_mutex *mu);
 
 static inline void plat_mutex_lock(plat_mutex *mu)
@@ -53,6 +73,11 @@ static inline void plat_mutex_unlock(plat_mutex *mu)
 {
     (void)pthread_mutex_unlock(&mu->m);
 }
+#endif
+
+/* Returns 0, ENOMEM or EAGAIN. */
+int  cconc__mutex_init(plat_mutex *mu);
+void cconc__mutex_destroy(plat_mutex *mu);
 
 /* Returns 0, ENOMEM or EAGAIN. Aborts if the clock that this build waits on is not to be had. */
 int  cconc__cond_init(plat_cond *cond);

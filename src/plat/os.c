@@ -9,6 +9,8 @@
  * Rejected    fprintf: it locks, allocates, and may be what failed. */
 #include "plat/os.h"
 
+#if !defined(CCONC_PLAT_HEADER)
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,3 +28,5 @@ _Noreturn void cconc__os_abort(void)
 {
     abort();
 }
+
+#endif

@@ -13,11 +13,12 @@
 
 #include "plat/atomic.h"
 #include "plat/clock.h"
+#include "plat/os.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#if !defined(CCONC_PLAT_HEADER)
 #if defined(__linux__)
 #include <sys/random.h>
 #elif defined(__APPLE__)
@@ -26,12 +27,17 @@
 #else
 #include <unistd.h>
 #endif
+#endif
 
 static atom_u32 count; /* (a) of seeds that were not the system's */
 
 static bool seed_from_system(void *out_bytes, size_t size)
 {
-#if defined(__linux__)
+#if defined(CCONC_PLAT_HEADER)
+    (void)out_bytes;
+    (void)size;
+    return false; /* a port has none */
+#elif defined(__linux__)
     return getrandom(out_bytes, size, GRND_NONBLOCK) == (ssize_t)size;
 #else
     return getentropy(out_bytes, size) == 0;
@@ -58,9 +64,9 @@ static void seed_from_here(void *out_bytes, size_t size)
 
 void cconc__seed_fill(void *out_bytes, size_t size)
 {
-    int saved = errno;
+    int saved = os_errno();
     if (!seed_from_system(out_bytes, size)) {
         seed_from_here(out_bytes, size);
     }
-    errno = saved;
+    os_errno_restore(saved);
 }

@@ -28,6 +28,8 @@
 #include "plat/fork.h"
 #include "plat/signal.h"
 
+#if !defined(CCONC_PLAT_HEADER)
+
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -307,3 +309,5 @@ void cconc__signal_forked(bool is_open)
     }
     errno = saved;
 }
+
+#endif

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "plat/port.h"
+
 void cconc__text_print(char *out, size_t size, const char *format, ...)
 {
     va_list args;
@@ -35,5 +37,9 @@ void cconc__text_copy(char *out, size_t size, const char *text)
 
 void cconc__text_format(char *out, size_t size, const char *format, va_list args)
 {
+#if defined(CCONC_PLAT_HEADER)
+    cconc_port_format(out, size, format, args);
+#else
     (void)vsnprintf(out, size, format, args);
+#endif
 }

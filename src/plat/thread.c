@@ -19,6 +19,8 @@
 
 #include "plat/cpu.h"
 
+#if !defined(CCONC_PLAT_HEADER)
+
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -245,3 +247,5 @@ void cconc__thread_insist(void (*run)(void *arg), void *arg)
     thread_call call = {run, arg, false};
     thread_call_run(&call);
 }
+
+#endif

@@ -4,20 +4,35 @@
 #ifndef PLAT_THREAD_H
 #define PLAT_THREAD_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "plat/atomic.h"
+#include "plat/port.h"
+
+#if defined(CCONC_PLAT_HEADER)
+typedef cconc_port_thread plat_thread_id;
+#else
+#include <pthread.h>
+
+typedef pthread_t plat_thread_id;
+#endif
 
 #define PLAT_THREAD_NAME_BYTES 16 /* with the zero; what Linux keeps of a name */
 
 /* What a thread needs for the library alone; less is more than musl asks for, and would not do. */
 #define PLAT_THREAD_STACK_BYTES ((size_t)16 * 1024)
 
+/* For how many threads there is a static record: the first to wait need no allocator. */
+#if defined(CCONC_PLAT_HEADER)
+#define PLAT_THREAD_RECORDS CCONC_PORT_RECORDS
+#else
+#define PLAT_THREAD_RECORDS 16
+#endif
+
 /* Key  (i) immutable after start  (a) atomic  (e thread.1) by that edge  (o) only the thread */
 typedef struct plat_thread {
-    pthread_t id;                           /* (e thread.1) */
+    plat_thread_id id;                      /* (e thread.1) */
     atom_u32  is_known;                     /* (a) its maker has stored id [thread.1] */
     char      name[PLAT_THREAD_NAME_BYTES]; /* (i) */
     void (*run)(void *arg);                 /* (i) */

@@ -11,6 +11,8 @@
  * Rejected    The key alone: reading it costs a call. It stays as the fallback. */
 #include "plat/tls.h"
 
+#if !defined(CCONC_PLAT_HEADER)
+
 #include <pthread.h>
 #include <stddef.h>
 
@@ -88,3 +90,5 @@ bool cconc__tls_will_tell(void)
     (void)pthread_once(&once, tls_make_key);
     return have_key && !tls_has_ended();
 }
+
+#endif

@@ -43,6 +43,13 @@ HEADER_START = """\
  *               that one source file keeps to itself: it includes cconc.c, before anything else.
  * CCONC_CHECKED Lock ranks and invariants are checked while the program runs.
  *
+ * For machines without POSIX threads, see docs/porting.md of the library:
+ *
+ * CCONC_PLAT_HEADER  The header of a port, in quotes or brackets.
+ * CCONC_NO_MALLOC    There is no memory but that of cconc_set_allocator() and cconc_chan_init() and
+ *                    its like.
+ * CCONC_LINE_SIZE, CCONC_LOCK_SIZE   What the sizes of these go by.
+ *
 @LICENSE@
  */
 #ifndef CCONC_CCONC_H
@@ -200,6 +207,8 @@ def make_internal(text):
             continue
         if text[end] == "{" and re.search(r"\bcconc_(?!_)\w+\)?\s*\(", declaration):
             continue # a public function
+        if re.search(r"\bcconc_port_\w+\s*\(", declaration):
+            continue # a port's, or called by one
         mark = "CCONC_UNUSED" if declaration.startswith("static") else "CCONC_INTERNAL"
         result += text[done:start] + mark + (" " if fits(mark, declaration) else "\n")
         done = start + len(re.match(r"(extern\s+)?", declaration).group())
