@@ -15,14 +15,17 @@
 #include <cconc/static.h>
 
 #include "core/ref.h"
+#include "plat/fork.h"
 
 /* Does an object of type fit into that type of storage, wherever it lies? */
 #define STORAGE_FITS(type, storage)                                                                \
     (sizeof(type) <= sizeof(storage) && _Alignof(type) <= _Alignof(storage))
 
-/* Let storage be as memory of the allocator's is: zeroed. */
+/* Let storage be as memory of the allocator's is: zeroed, and whoever has it told from its forked
+ * children. */
 static inline void *storage_clear(void *storage, size_t size)
 {
+    (void)plat_fork_is_ours(); /* the first look makes the mark */
     return memset(storage, 0, size);
 }
 
