@@ -12,7 +12,7 @@
  * Lifetime  From init until free has returned: then nobody uses the storage any more, and it may
  *           serve again. It must not be moved or copied meanwhile.
  * Threads   As new and free of the same object.
- * Blocking  None but free of what a thread of the library may just be using: it waits for that.
+ * Blocking  None.
  * Orders    Those of the object.
  * Progress  That of the object.
  * Errors    EINVAL, EOVERFLOW  as new of the same object

@@ -1,9 +1,7 @@
 /* storage.h - whose memory an object lies in: the library's, or storage of the caller's
  * SPDX-License-Identifier: MIT
  *
- * An object keeps one bit, in_storage. The calls that end its use are the same in both cases, and
- * where others may hold references when free is called, free of an object in storage waits for
- * them: the caller must know when its memory is its own again.
+ * An object keeps one bit, in_storage. The calls that end its use are the same in both cases.
  */
 #ifndef CORE_STORAGE_H
 #define CORE_STORAGE_H
@@ -14,7 +12,6 @@
 
 #include <cconc/static.h>
 
-#include "core/ref.h"
 #include "plat/fork.h"
 
 /* Does an object of type fit into that type of storage, wherever it lies? */
@@ -31,13 +28,5 @@ static inline void *storage_clear(void *storage, size_t size)
 
 /* Give the memory of an object back, if it is the allocator's. */
 void cconc__storage_leave(void *object, bool in_storage);
-
-/* Drop a reference; in storage, tell who waits in cconc__storage_await(). Returns true if it was
- * the last one: only the caller of await, who keeps one, can have that of an object in storage. */
-bool cconc__storage_put(ref *refs, bool in_storage);
-
-/* Wait until the caller's is the only reference, and whoever dropped another is done with the
- * memory. Not in a forked child: there nobody will. */
-void cconc__storage_await(ref *refs);
 
 #endif
