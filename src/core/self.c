@@ -105,6 +105,7 @@ static self *self_find(void)
 self *cconc__self_make(void)
 {
     self *me = self_find();
+    (void)plat_fork_is_ours(); /* what a thread begins, a child of its process is told from */
     while (!me) {
         plat_cpu_yield();
         me = self_find();

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 3, NUMBERS = 300, ALARM_SECONDS = 20 };
+enum { WORKERS = 3, NUMBERS = 300, ALARM_SECONDS = 10 };
 
 static atomic_bool is_armed;
 
@@ -166,28 +167,79 @@ static void use_all(void)
 
 /* ---- a forked child ------------------------------------------------------------------------- */
 
-/* The parent's permit will never be given back here. */
-static void child_is_told(void)
+static void expect_child(int (*call)(void), int code)
 {
-    cconc_sem_storage room;
     int status = 0;
-    pid_t child;
-    CHECK(cconc_sem_init(&room, 1, &sem) == 0 && cconc_sem_try_acquire(sem, 1) == 0);
-    child = fork();
+    pid_t child = fork();
     if (child == 0) {
         (void)alarm(ALARM_SECONDS);
-        _exit(cconc_sem_acquire(sem, NULL, 1) == ENOTRECOVERABLE ? 0 : 1);
+        _exit(call() == code ? 0 : 1);
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static cconc_once running = CCONC_ONCE_INIT;
+static atomic_bool has_begun;
+
+static int run_till_the_gate_opens(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    atomic_store(&has_begun, true);
+    (void)pthread_mutex_lock(&gate);
+    (void)pthread_mutex_unlock(&gate);
+    return 0;
+}
+
+static void *run_once(void *arg)
+{
+    CHECK(cconc_once_run(&running, NULL, run_till_the_gate_opens, NULL) == 0);
+    return arg;
+}
+
+static int wait_for_the_run(void)
+{
+    return cconc_once_run(&running, NULL, run_till_the_gate_opens, NULL);
+}
+
+/* The thread that runs it is the parent's; all that the library has seen of the parent is that. */
+static int child_of_a_running_once_is_told(void)
+{
+    pthread_t runner;
+    (void)pthread_mutex_lock(&gate);
+    CHECK(pthread_create(&runner, NULL, run_once, NULL) == 0);
+    while (!atomic_load(&has_begun)) {
+        (void)sched_yield();
+    }
+    expect_child(wait_for_the_run, ENOTRECOVERABLE);
+    (void)pthread_mutex_unlock(&gate);
+    CHECK(pthread_join(runner, NULL) == 0);
+    return 0;
+}
+
+static int acquire(void)
+{
+    return cconc_sem_acquire(sem, NULL, 1);
+}
+
+/* The parent's permit will never be given back there. */
+static int child_of_storage_is_told(void)
+{
+    cconc_sem_storage room;
+    CHECK(cconc_sem_init(&room, 1, &sem) == 0 && cconc_sem_try_acquire(sem, 1) == 0);
+    expect_child(acquire, ENOTRECOVERABLE);
     cconc_sem_release(sem, 1);
     cconc_sem_free(sem);
+    return 0;
 }
 
 int main(void)
 {
     pthread_t workers[WORKERS];
-    child_is_told();
+    /* a process for each: the first use of the library is to be the one that is tried */
+    expect_child(child_of_a_running_once_is_told, 0);
+    expect_child(child_of_storage_is_told, 0);
     (void)pthread_mutex_lock(&gate);
     cconc_waitgroup_add(&wg, WORKERS);
     for (int i = 0; i < WORKERS; i++) {
