@@ -55,6 +55,15 @@ static int group_check(const cconc_group_opts *opts, cconc_group **out_group)
     return 0;
 }
 
+/* Does the count change under mu alone from the beginning? */
+static bool group_is_limited(const cconc_group *g)
+{
+    if (!ATOM_IS_WIDE) {
+        return true; /* started is more than a word there */
+    }
+    return g->limit >= 0 || (g->flags & CCONC_GROUP_SKIP) != 0;
+}
+
 int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts, cconc_group **out_group)
 {
     MUST_ALIGN(parent, cconc_ctx);
@@ -93,9 +102,7 @@ int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts, cconc_group
     g->pool = opts->pool;
     g->flags = opts->flags;
     g->limit = opts->limit > 0 ? opts->limit : -1;
-    /* what is skipped, or counted in 64 bits without words of that size, is so under mu */
-    atom_init(&g->running, g->limit >= 0 || (g->flags & CCONC_GROUP_SKIP) || !ATOM_IS_WIDE
-                               ? GROUP_LIMITED : 0);
+    atom_init(&g->running, group_is_limited(g) ? GROUP_LIMITED : 0);
     atom_init(&g->quick, 0);
     waitq_init(&g->goers);
     waitq_init(&g->waiters);

@@ -27,6 +27,7 @@ struct stage {
     bool calls;   /* enlist finds a task a moment later */
     bool grants;  /* enlist sees the wait granted */
     bool cancels; /* enlist sees also end */
+    bool ends;    /* enlist sees ctx end */
     cconc_ctx *also;
     int enlisted; /* enlist less delist */
     int lists;
@@ -53,6 +54,9 @@ static int stage_enlist(helper *h, wait_node *node)
     }
     if (stage->cancels) {
         cconc_ctx_cancel(stage->also);
+    }
+    if (stage->ends) {
+        cconc_ctx_cancel(stage->ctx);
     }
     if (stage->enlist_code) {
         return stage->enlist_code;
@@ -163,13 +167,18 @@ static void helper_wait_ends_with_the_other_ctx_and_tells_which(void **state)
 static void helper_wait_with_another_ctx_ends_with_its_own_and_for_a_task(void **state)
 {
     struct stage stage = {.ctx = make_timeout(NULL, CCONC_MS)};
+    struct stage ended = {.ctx = make_timeout_cause(NULL, FAR_NS, EIO, "not this"), .ends = true};
     struct stage called = {.calls = true};
     cconc_ctx *also = make_cancel(NULL);
     (void)state;
     assert_int_equal(park_also(&stage, also), ETIMEDOUT);
+    assert_int_equal(park_also(&ended, also), ECANCELED);
+    assert_int_equal(waiter_kind(&ended.w), CLAIM_CANCEL);
+    assert_int_equal(cconc_ctx_err(also), 0);
     assert_int_equal(park_also(&called, also), 0);
     assert_int_equal(waiter_kind(&called.w), CLAIM_READY);
     cconc_ctx_free(also);
+    cconc_ctx_free(ended.ctx);
     cconc_ctx_free(stage.ctx);
 }
 
