@@ -25,6 +25,8 @@
 #                               code that trusts them is caught
 #           clang-14 clang-19   unit, stress and examples with that compiler, checks on
 #           amalgamation        unit, conformance and examples on cconc.c, and its compilers
+#           arches              unit and conformance with musl; a part of them, emulated, on i686,
+#                               armhf, aarch64, riscv64, s390x and powerpc
 #           promela             the Spin models of tests/promela, right and wrong
 #           coverage            unit and conformance; they must run every line, branch and condition
 #           instructions        what the fast paths take, against tests/bench/instructions.tsv
@@ -46,9 +48,10 @@ usage() {
 
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
-    strategies quirks clang-14 clang-19 amalgamation promela coverage instructions site embedded
-    packaging debian)
+    strategies quirks clang-14 clang-19 amalgamation arches promela coverage instructions site
+    embedded packaging debian)
 only=
+only_suites= # of which programs are built; all if empty
 full=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -67,6 +70,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 exec </dev/null
 mkdir -p build
 source src/tools/packages.sh
+source tests/builds/cmocka.sh
+source tests/builds/arches.sh
 need_build_tools
 need libcmocka-dev pkg-config --exists cmocka
 need libcurl4-openssl-dev pkg-config --exists libcurl
@@ -111,7 +116,21 @@ configure_and_build() {
                 meson setup "$folder" "${arguments[@]}"; }
     else
         meson setup "$folder" "${arguments[@]}"
-    fi && ninja -C "$folder"
+    fi && ninja -C "$folder" $(programs_of "$folder" "$only_suites")
+}
+
+# programs_of FOLDER "SUITES": what ninja is to build for the tests of the suites; all if "".
+programs_of() {
+    [ -z "$2" ] || meson introspect "$1" --tests | python3 -c '
+import json
+import os
+import sys
+
+folder, suites = os.path.realpath(sys.argv[1]), set(sys.argv[2].split())
+for test in json.load(sys.stdin):
+    path = test["cmd"][-1]
+    if suites & {suite.split(":")[-1] for suite in test["suite"]}:
+        print(os.path.relpath(path, folder))' "$1" "$2"
 }
 
 # count_results FOLDER: prints passed, failed and skipped as meson's log of the last run has them.
@@ -510,6 +529,7 @@ run_layer() {
     site) run_site ;;
     embedded) run_embedded ;;
     packaging) run_packaging ;;
+    arches) run_arches ;;
     debian) run_debian ;;
     *) run_plain "$1" ;;
     esac

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -162,10 +163,12 @@ static void *small_main(void *arg)
 void support_on_small_stack(support_body_fn fn, void *arg)
 {
     struct small_run run = {.fn = fn, .arg = arg};
+    size_t least = (size_t)PTHREAD_STACK_MIN; /* twice as much on some machines */
+    size_t size = SMALL_STACK_BYTES > least ? SMALL_STACK_BYTES : least;
     pthread_attr_t attr;
     pthread_t id;
     SUPPORT_CHECK(pthread_attr_init(&attr) == 0);
-    SUPPORT_CHECK(pthread_attr_setstacksize(&attr, SMALL_STACK_BYTES) == 0);
+    SUPPORT_CHECK(pthread_attr_setstacksize(&attr, size) == 0);
     SUPPORT_CHECK(__real_pthread_create(&id, &attr, small_main, &run) == 0);
     SUPPORT_CHECK(pthread_join(id, NULL) == 0);
     SUPPORT_CHECK(pthread_attr_destroy(&attr) == 0);

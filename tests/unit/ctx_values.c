@@ -215,7 +215,7 @@ static void ctx_value_whose_destroy_ends_the_timer_thread_leaves_it_working(void
         cconc_ctx_free(hold.value);
         assert_int_equal(cconc_ctx_with_value(outer, &ctx_mark, &hold, destroy_and_exit,
                                               &hold.value), 0);
-        hold.ctx = make_timeout(hold.value, 50 * CCONC_MS);
+        hold.ctx = make_timeout(hold.value, 250 * CCONC_MS); /* time to watch it */
         wait_node_init(&hold.hook.node, NULL, NULL, 0);
         hold.hook.ended_locked = hold_ended_locked;
         hold.hook.ended = hold_ended;

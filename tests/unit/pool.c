@@ -115,7 +115,7 @@ static void pool_queue_of_a_huge_length_is_ENOMEM(void **state)
     (void)state;
     support_fail_alloc(2, false);
     assert_int_equal(cconc_pool_new(NULL, &opts, &pool), ENOMEM);
-    assert_int_equal(support_fail_end(), 1);
+    assert_int_equal(support_fail_end(), SIZE_MAX > UINT32_MAX ? 1 : 0); /* beyond a size */
     assert_null(pool);
 }
 
