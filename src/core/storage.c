@@ -10,7 +10,7 @@
  * Lifetime    The caller's.
  * Rejected    A header before each object that says whose it is: 8 to 16 bytes each. A wait in free
  *             for what threads of the library hold: no object that such threads hold can do without
- *             an allocator (0019). */
+ *             an allocator (0020). */
 #include "core/storage.h"
 
 #include "plat/alloc.h"
