@@ -14,19 +14,19 @@
  *                                         ^                                        |          |
  *                                         +---- nothing queued, or more than CPUs -+ <--------+
  *             The life of one thread is in executor_thread.c.
- *             A thread takes its share of a long queue at once, and holds what it has not begun
- *             where others can swap it out: whoever finds nothing queued takes that first, so a
- *             task never waits behind another one while a thread is free.
+ *             A thread takes its share of a long queue at once. Whoever finds nothing queued takes
+ *             back what others have not begun of theirs, so a task never waits behind another one
+ *             while a thread is free.
  * Invariants  I1 threads = starting + running + idle + asleep.
  *             I2 While something is queued or held, somebody is starting, or the watch is armed.
  *             I3 At most one thread is starting: nobody is woken while somebody is waking who can
  *                take the work.
- *             I4 A task is queued, held by one thread, or has begun; leaving a thread's hold is one
- *                swap, by itself or under mu.
+ *             I4 A task is queued, held by one thread, or has begun. A hold only shrinks, by its
+ *                thread at the front, or under mu to nothing; each is one swap of its word.
  * Locks       mu, rank EXECUTOR: all state here. Tasks run, threads start and wake, with no lock
  *             held.
- * Ordering    None but mu's, and [park.1] for the wake of an idle thread. What is swapped out of a
- *             hold was queued under mu before.
+ * Ordering    None but mu's, and [park.1] for the wake of an idle thread. A share is stored by its
+ *             thread under mu, and read by it, or under mu.
  * Lifetime    A thread that ends leaves its record to the next one that ends, or to stop(), to
  *             join.
  * Rejected    A thread a task: 90 us each. A fixed pool: tasks that wait for each other
@@ -51,7 +51,6 @@
 #define EXEC_READY 2     /* threads beyond the CPUs that a queue that stands still gets at once */
 #define EXEC_PATIENCE 100 /* looks at a queue that stands still until it gets more, one a look */
 #define EXEC_IDLE_NS (10 * PLAT_SECOND)
-#define EXEC_SHARE 16 /* most tasks that a thread takes at once */
 
 static void exec_watch(timer *due);
 
@@ -90,22 +89,17 @@ static void exec_tell_locked(exec_thread *t)
 /* Queue what t holds again, before all else; it is no holder any more. */
 static void exec_recall_locked(exec_thread *t)
 {
-    exec_task *first;
+    uint32_t hold = atom_swap_rlx(&t->hold, EXEC_HOLD(0, 0)); /* rlx: stored under mu */
     cconc__lock_assert_held(&ex->mu);
     list_remove(&t->link);
     t->is_holder = false;
     exec_tell_locked(t);
-    first = atom_swap_rlx(&t->held, NULL); /* rlx: what is held was queued under mu */
-    if (first) {
-        exec_task *last = first;
+    for (uint32_t i = EXEC_HOLD_END(hold); i > EXEC_HOLD_FIRST(hold); i--) {
+        exec_task *task = t->share[i - 1];
+        task->next = ex->first;
+        ex->last = ex->first ? ex->last : task;
+        ex->first = task;
         ex->queued++;
-        while (last->next) {
-            last = last->next;
-            ex->queued++;
-        }
-        last->next = ex->first;
-        ex->last = ex->first ? ex->last : last;
-        ex->first = first;
     }
 }
 
@@ -133,7 +127,8 @@ static bool exec_has_task_locked(void)
     list_link *at = ex->holders.next;
     cconc__lock_assert_held(&ex->mu);
     while (ex->queued == 0 && at != &ex->holders) {
-        if (atom_load_rlx(&LIST_OF(at, exec_thread, link)->held)) { /* rlx: a look */
+        uint32_t hold = atom_load_rlx(&LIST_OF(at, exec_thread, link)->hold); /* rlx: a look */
+        if (EXEC_HOLD_FIRST(hold) != EXEC_HOLD_END(hold)) {
             return true;
         }
         at = at->next;
@@ -210,25 +205,31 @@ static void exec_watch(timer *due)
     (void)cconc__executor_perform(move);
 }
 
-/* Have t hold the tasks behind task, so that it has a share of the queue; leave the others. */
-static void exec_hold_locked(exec_thread *t, exec_task *task)
+static exec_task *exec_pop_locked(void)
 {
-    uint32_t share = ex->queued / (cconc__spin_cpus() + 1);
-    exec_task *last = task;
+    exec_task *task = ex->first;
     cconc__lock_assert_held(&ex->mu);
-    share = share > EXEC_SHARE ? EXEC_SHARE : share;
-    ex->queued--;
-    for (uint32_t i = 1; i < share; i++) {
-        last = last->next;
-        ex->queued--;
-    }
-    ex->first = last->next;
+    ex->first = task->next;
     if (!ex->first) {
         ex->last = NULL;
     }
-    last->next = NULL;
-    if (last != task) {
-        atom_store_rlx(&t->held, task->next); /* rlx: swapped out under mu, or by t itself */
+    ex->queued--;
+    return task;
+}
+
+/* Have t hold tasks, so that with the one it has it gets its share of the queue. */
+static void exec_hold_locked(exec_thread *t)
+{
+    uint32_t share = (ex->queued + 1) / (cconc__spin_cpus() + 1);
+    uint32_t held = 0;
+    cconc__lock_assert_held(&ex->mu);
+    share = share > EXEC_SHARE ? EXEC_SHARE : share;
+    while (held + 1 < share) {
+        t->share[held] = exec_pop_locked();
+        held++;
+    }
+    if (held > 0) {
+        atom_store_rlx(&t->hold, EXEC_HOLD(0, held)); /* rlx: the share is for mu, and for t */
         list_push_back(&ex->holders, &t->link);
         t->is_holder = true;
     }
@@ -236,7 +237,7 @@ static void exec_hold_locked(exec_thread *t, exec_task *task)
 
 exec_task *cconc__executor_take_locked(exec_thread *t, bool wanted)
 {
-    exec_task *task;
+    exec_task *task = NULL;
     cconc__lock_assert_held(&ex->mu);
     if (!wanted && ex->running > cconc__spin_cpus()) {
         return NULL;
@@ -244,9 +245,9 @@ exec_task *cconc__executor_take_locked(exec_thread *t, bool wanted)
     if (!ex->first) {
         exec_recall_all_locked();
     }
-    task = ex->first;
-    if (task) {
-        exec_hold_locked(t, task);
+    if (ex->first) {
+        task = exec_pop_locked();
+        exec_hold_locked(t);
     }
     return task;
 }

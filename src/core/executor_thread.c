@@ -155,14 +155,13 @@ void cconc__executor_let_go(void)
 /* The next task that t holds, or NULL: somebody may have taken them back. */
 static exec_task *exec_next_held(exec_thread *t)
 {
-    exec_task *task = NULL;
-    if (atom_load_rlx(&t->held)) { /* rlx: only this thread puts anything there */
-        task = atom_swap_rlx(&t->held, NULL); /* rlx: as above; it was read under mu */
+    uint32_t hold = atom_load_rlx(&t->hold); /* rlx: the swap decides */
+    while (EXEC_HOLD_FIRST(hold) != EXEC_HOLD_END(hold)) {
+        if (atom_cas_weak_rlx_rlx(&t->hold, &hold, hold + 1)) { /* rlx: the share is its own */
+            return t->share[EXEC_HOLD_FIRST(hold)];
+        }
     }
-    if (task && task->next) {
-        atom_store_rlx(&t->held, task->next); /* rlx: swapped out under mu, or above */
-    }
-    return task;
+    return NULL;
 }
 
 /* Run task, and then what t holds. */
@@ -266,7 +265,7 @@ bool cconc__executor_thread_start(void)
         t->thread.run = exec_run;
         t->thread.torn = exec_torn;
         t->thread.arg = t;
-        atom_init(&t->held, NULL);
+        atom_init(&t->hold, EXEC_HOLD(0, 0));
         atom_init(&t->ran, 0);
     }
     started = t && cconc__thread_start(&t->thread, stack) == 0;

@@ -20,18 +20,26 @@
 #include "plat/atomic.h"
 #include "plat/thread.h"
 
+#define EXEC_SHARE 16 /* most tasks that a thread takes at once */
+
+/* The tasks of a share from first on, before end. */
+#define EXEC_HOLD(first, end) ((uint32_t)(end) << 16 | (uint32_t)(first))
+#define EXEC_HOLD_FIRST(hold) ((hold) & UINT32_C(0xffff))
+#define EXEC_HOLD_END(hold) ((hold) >> 16)
+
 typedef struct exec_thread {
     plat_thread         thread;  /* (i) */
     list_link           link;    /* (m) among idle, while idle; among holders, while is_holder */
     self               *me;      /* (m) its record, while idle */
     exec_task          *current; /* (o) */
     struct exec_thread *dead;    /* (m) the next one that waits to be joined */
-    atom_ptr            held;    /* (a) tasks of its share that have not begun */
+    atom_u32            hold;    /* (a) which of share have not begun: EXEC_HOLD(first, end) */
     atom_u32            ran;     /* (a) stored by itself: tasks of its share that have ended */
     uint32_t            told;    /* (m) of these, counted in ended */
     bool                is_holder; /* (m) it may hold tasks */
     bool                is_idle; /* (m) */
     bool                stop;    /* (m) end at the next look, to be joined by stop() */
+    exec_task          *share[EXEC_SHARE]; /* (m) stored by itself; it may read without mu */
 } exec_thread;
 
 /* The executor; there is one. */

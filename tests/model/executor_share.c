@@ -4,7 +4,7 @@
  * Risk     A task that waits behind another one while a thread is free, one that runs twice or
  *          never because its holder and whoever takes it back meet.
  * Method   Scenarios of the deterministic tester: one thread is kept busy until the queue is long
- *          enough for it to take two tasks of the four behind it, or four of eight.
+ *          enough for it to take two tasks of the four behind it, three of six, or four of eight.
  * Catches  Looks at the queue alone, holds that are read and not swapped out, ends of threads that
  *          hold something.
  */
@@ -89,6 +89,9 @@ static void env_run(env *e, int count)
 
 static void env_end(env *e, int count)
 {
+    for (int i = 1; i <= count; i++) {
+        model_await(&e->works[i].started, 1); /* a rest would come before the watch does */
+    }
     model_rest();
     MODEL_EQ(cconc_shutdown(NULL), 0);
     for (int i = 0; i <= count; i++) {
@@ -146,6 +149,26 @@ MODEL_SCENARIO(executor_share_taken_back_meets_its_thread, .bound = 2, .covers =
     env_run(e, 4);
     env_end(e, 4);
     model_cover(e->works[2].by == e->works[1].by ? "holder" : "other");
+}
+
+/* The second of three blocks until the one behind it has run; others look for work right then. */
+MODEL_SCENARIO(executor_share_behind_its_second_task, .bound = 2, .covers = "W4 W16")
+{
+    env *e = env_new();
+    e->works[1].until = &e->works[6].started;
+    e->works[2].until = &e->works[3].started;
+    env_run(e, 6);
+    env_end(e, 6);
+}
+
+/* The second ends its thread at such a moment. */
+MODEL_SCENARIO(executor_share_whose_second_task_ends_its_thread, .bound = 2, .covers = "W16 G7")
+{
+    env *e = env_new();
+    e->works[1].until = &e->works[6].started;
+    e->works[2].ends_thread = true;
+    env_run(e, 6);
+    env_end(e, 6);
 }
 
 /* Four at once: the holder runs them one by one, or somebody takes the rest back. */
