@@ -26,7 +26,7 @@ def sites_of(folder, name):
                 continue
             with open(os.path.join(path, file), encoding="utf-8") as source:
                 for number, line in enumerate(source, 1):
-                    if re.search(rf"\b{name}\(", line) and not re.match(r"\w", line):
+                    if re.search(rf"\b{name}\(", line) and not re.match(r"\w| \*", line):
                         found.add(f"{os.path.basename(path)}/{file}:{number}")
     return found
 
