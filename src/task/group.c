@@ -17,8 +17,7 @@
  *                GROUP_LIMITED is; neither is set but under mu.
  * Locks       mu, rank GROUP. The context is ended under it (rank CTX follows), its waits are woken
  *             after it.
- * Ordering    group.1  group_end_quick(): cas rel, group_give_slot(): sub acqrel ->
- *                      group_give_slot(): sub acqrel, group_queue_for_end(): or acq,
+ * Ordering    group.1  group_end_quick(): cas rel -> group_queue_for_end(): or acq,
  *                      group_running(): load acq    what the tasks did, to who waits or frees
  *             Else mu's, the executor's lock from go to the task, and [park.1] for a grant.
  * Lifetime    A task that ends changes the count as its last touch, or leaves mu then; who waits

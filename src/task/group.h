@@ -35,7 +35,7 @@ struct cconc_group {
     int64_t     own_blocked; /* (m) of these, blocked in our go */
     waitq       goers;       /* (m) callers blocked in go; key is not NULL for our own tasks */
     waitq       waiters;     /* (m) callers blocked until running is 0 */
-    uint64_t    started;     /* (m) under mu */
+    uint64_t    started;     /* (m) while mu was held; quick has the others */
     uint64_t    failed;      /* (m) */
     int         error;       /* (m) the first failure, 0 = none */
     bool        stopping;    /* (m) ECANCELED is no failure any more */

@@ -126,32 +126,31 @@ static void group_break_locked(cconc_group *g, wake_batch *batch)
     }
 }
 
+/* If nothing runs any more, tell who waits for that. A slot that was passed on runs. */
 static void group_tell_end_locked(cconc_group *g, wake_batch *batch)
 {
     cconc__lock_assert_held(&g->mu);
-    (void)atom_and_rlx(&g->running, ~GROUP_AWAITED); /* rlx: a flag under mu */
-    waiter_claim_all(&g->waiters, CLAIM_GRANT, batch);
+    if (group_running(g) == 0) {
+        (void)atom_and_rlx(&g->running, ~GROUP_AWAITED); /* rlx: a flag under mu */
+        waiter_claim_all(&g->waiters, CLAIM_GRANT, batch);
+    }
 }
 
 /* A slot is free again, of a task that was started or not; group may be gone afterwards. */
 static void group_give_slot(cconc_group *g, bool was_started)
 {
     wake_batch batch = WAKE_BATCH_INIT;
-    size_t before;
     if (was_started && group_end_quick(g)) {
         return;
     }
     lock_take(&g->mu);
-    /* [group.1] acqrel: what all tasks did, to those who are told */
-    before = atom_sub_acqrel(&g->running, GROUP_ONE);
+    (void)atom_sub_rlx(&g->running, GROUP_ONE); /* rlx: who looks for the end takes mu */
     if (!was_started) {
         g->started--;
     }
     group_admit_locked(g, &batch);
     group_break_locked(g, &batch);
-    if (before < 2 * GROUP_ONE) {
-        group_tell_end_locked(g, &batch);
-    }
+    group_tell_end_locked(g, &batch);
     lock_leave(&g->mu);
     batch_wake(&batch);
 }

@@ -64,6 +64,30 @@ MODEL_SCENARIO(group_slot_goes_to_who_waits, .exhaustive = true, .faults = MODEL
     MODEL_EQ(e->ran[1], 1);
 }
 
+static void waits_for_all(void *arg)
+{
+    job *j = arg;
+    j->e->err[j->i] = cconc_group_wait(j->e->group, NULL, NULL);
+    j->e->value[j->i] = j->e->ran[1];
+}
+
+/* The only task ends, and its slot passes on: that was not the end. */
+MODEL_SCENARIO(group_wait_outlasts_a_slot_passed_on, .exhaustive = true,
+               .faults = MODEL_LATE_TIME, .covers = "G3")
+{
+    env *e = group_held(0, 0);
+    model_spawn(goes, job_new(e, 1));
+    model_settle();
+    model_spawn(waits_for_all, job_new(e, 2));
+    model_settle();
+    opens(e);
+    model_join_all();
+    MODEL_EQ(e->err[1], 0);
+    MODEL_EQ(e->err[2], 0);
+    MODEL_EQ(e->value[2], 1);
+    group_end(e, 0);
+}
+
 MODEL_SCENARIO(group_try_go_meets_an_end, .exhaustive = true, .faults = MODEL_LATE_TIME,
                .goals = "full free")
 {
