@@ -121,19 +121,23 @@ void cconc__executor_settle_locked(exec_thread *t)
     }
 }
 
-/* Is a task queued, or held? Only of the latter it can be otherwise at once. */
+/* How many tasks threads hold. It can be less at once, and not more while mu is held. */
+static uint32_t exec_held_locked(void)
+{
+    uint32_t held = 0;
+    list_link *at;
+    cconc__lock_assert_held(&ex->mu);
+    for (at = ex->holders.next; at != &ex->holders; at = at->next) {
+        uint32_t hold = atom_load_rlx(&LIST_OF(at, exec_thread, link)->hold); /* rlx: a look */
+        held += EXEC_HOLD_END(hold) - EXEC_HOLD_FIRST(hold);
+    }
+    return held;
+}
+
 static bool exec_has_task_locked(void)
 {
-    list_link *at = ex->holders.next;
     cconc__lock_assert_held(&ex->mu);
-    while (ex->queued == 0 && at != &ex->holders) {
-        uint32_t hold = atom_load_rlx(&LIST_OF(at, exec_thread, link)->hold); /* rlx: a look */
-        if (EXEC_HOLD_FIRST(hold) != EXEC_HOLD_END(hold)) {
-            return true;
-        }
-        at = at->next;
-    }
-    return ex->queued > 0;
+    return ex->queued > 0 || exec_held_locked() > 0;
 }
 
 /* How many tasks have ended. */
@@ -192,13 +196,15 @@ static bool exec_is_stuck_locked(void)
 static void exec_watch(timer *due)
 {
     exec_move move = {NULL, false, false};
+    bool has_task;
     (void)due;
     lock_take(&ex->mu);
-    if (exec_has_task_locked()) {
+    has_task = exec_has_task_locked();
+    if (has_task) {
         move = cconc__executor_look_locked(exec_is_stuck_locked());
     }
     watch_armed = false;
-    if (exec_has_task_locked()) {
+    if (has_task) {
         (void)cconc__executor_watch_locked(); /* no kick: this is the service's own thread */
     }
     lock_leave(&ex->mu);
@@ -402,10 +408,9 @@ void cconc__executor_read(cconc_executor_stats *out_stats)
 {
     *out_stats = (cconc_executor_stats){0};
     lock_take(&ex->mu);
-    exec_recall_all_locked(); /* so that all are counted */
     out_stats->threads = ex->threads;
     out_stats->idle = ex->idle_count;
-    out_stats->queued = ex->queued;
+    out_stats->queued = ex->queued + exec_held_locked();
     out_stats->threads_peak = ex->peak;
     lock_leave(&ex->mu);
 }

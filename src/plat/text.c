@@ -13,9 +13,12 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "plat/port.h"
+
+#if !defined(CCONC_PLAT_HEADER)
+#include <stdio.h>
+#endif
 
 void cconc__text_print(char *out, size_t size, const char *format, ...)
 {

@@ -18,15 +18,12 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lint"))
 
+from machines import ARM, MACHINES, PICOLIBC, RISCV, compiler_of # noqa: E402
 from headers import ALLOWED, MAIN, SHOWN, Language, check_all, find_units # noqa: E402
 
-CORES = ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33"]
-PICOLIBC = "--specs=picolibc.specs"
-ARM = [["arm-none-eabi-gcc", "-mthumb", f"-mcpu={core}", *libc]
-       for core in CORES for libc in ([], [PICOLIBC])]
-RISCV = [["riscv64-unknown-elf-gcc", f"-march={march}", f"-mabi={mabi}", libc]
-         for march, mabi in (("rv32imac", "ilp32"), ("rv64imac", "lp64"))
-         for libc in (PICOLIBC, "-ffreestanding")]
+OTHER_LIBRARY = {ARM: [PICOLIBC], RISCV: ["-ffreestanding"]}
+SMALL = [compiler_of(name, library) for name, (tools, _) in MACHINES.items()
+         for library in (None, OTHER_LIBRARY[tools])]
 HOST = [["gcc", "-ffreestanding"], ["gcc", "-fshort-enums"], ["gcc", "-m32", "-ffreestanding"],
         ["clang-19", "-ffreestanding"]]
 STANDARDS = ["c99", "c11", "c2x"]
@@ -85,7 +82,7 @@ class Other:
 def find_compilers(include):
     """Everything that can be had here; the rest is named."""
     found = []
-    for compiler, *flags in ARM + RISCV + HOST:
+    for compiler, *flags in SMALL + HOST:
         if not shutil.which(compiler):
             print(f"SKIPPED: {compiler} is not installed")
             continue

@@ -21,14 +21,21 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion
             "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Walloca", "-Werror"]
 SKIP = 77
 
-# Name -> compiler and options.
+# Name -> tools and options.
 ARM = "arm-none-eabi-"
 RISCV = "riscv64-unknown-elf-"
 PICOLIBC = "--specs=picolibc.specs"
 MACHINES = {core: (ARM, ["-mthumb", "-mcpu=" + core])
             for core in ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33")}
-MACHINES["rv32imac"] = (RISCV, ["-march=rv32imac", "-mabi=ilp32", PICOLIBC])
-MACHINES["rv64imac"] = (RISCV, ["-march=rv64imac", "-mabi=lp64", PICOLIBC])
+MACHINES["rv32imac"] = (RISCV, ["-march=rv32imac", "-mabi=ilp32"])
+MACHINES["rv64imac"] = (RISCV, ["-march=rv64imac", "-mabi=lp64"])
+C_LIBRARY = {ARM: [], RISCV: [PICOLIBC]} # how it is told; RISC-V has none by default
+
+
+def compiler_of(name, library=None):
+    """The compiler for a machine with its options, and with those of a C library."""
+    tools, flags = MACHINES[name]
+    return [tools + "gcc", *flags, *(C_LIBRARY[tools] if library is None else library)]
 
 
 def sources():
@@ -41,12 +48,12 @@ def found_machines(names=MACHINES):
     """The machines whose compiler works; the others are named. Exits if none does for ARM."""
     found = []
     for name in names:
-        tools, flags = MACHINES[name]
-        compiler = tools + "gcc"
+        command = compiler_of(name)
+        compiler = command[0]
         if not shutil.which(compiler):
             print(f"SKIPPED: {name}, {compiler} is not installed")
             continue
-        result = subprocess.run([compiler, *flags, "-xc", "-fsyntax-only", "-"], text=True,
+        result = subprocess.run([*command, "-xc", "-fsyntax-only", "-"], text=True,
                                 input="#include <errno.h>\n#include <string.h>\n",
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if result.returncode != 0:
@@ -66,12 +73,11 @@ def object_path(path, folder):
 
 def compile_all(machine, folder, files=None, extra=()):
     """Compile the files, or all sources, into folder. Gives the objects and the faults."""
-    tools, flags = MACHINES[machine]
     include = ["-I" + os.path.join(ROOT, "include"), "-I" + os.path.join(ROOT, "src")]
 
     def compile_one(path):
         target = object_path(path, folder)
-        command = [tools + "gcc", *flags, *LANGUAGE, *PORT, *extra,
+        command = [*compiler_of(machine), *LANGUAGE, *PORT, *extra,
                    *(WARNINGS if files is None else []), *include, "-c", path, "-o", target]
         result = subprocess.run(command, text=True, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT)

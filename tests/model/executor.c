@@ -6,48 +6,14 @@
  * Method   Scenarios of the deterministic tester, on the internal header: its time is virtual.
  * Catches  Looks at the queue that are left out, counts that drift, wakes that are dropped.
  */
-#include "model.h"
-
-#include "core/executor.h"
-#include "core/executor_thread.h"
+#include "works.h"
 
 enum { IDLE_NS = 100000000 };
-
-typedef struct work {
-    exec_task task; /* first */
-    model_word started;
-    model_word *until; /* and then waits for this one */
-    cconc_sem *sem;
-    bool ends_thread;
-    int ran;
-    int torn;
-    int err; /* of its submit */
-} work;
-
-static void work_run(exec_task *task)
-{
-    work *w = (work *)(void *)task;
-    w->ran++;
-    model_set(&w->started, 1);
-    if (w->until) {
-        model_await(w->until, 1);
-    }
-    if (w->ends_thread) {
-        model_exit_thread();
-    }
-}
-
-static void work_torn(exec_task *task)
-{
-    work *w = (work *)(void *)task;
-    w->torn++;
-}
 
 static work *work_new(void)
 {
     work *w = model_zalloc(sizeof(*w));
-    w->task.run = work_run;
-    w->task.torn = work_torn;
+    work_init(w);
     return w;
 }
 
@@ -55,14 +21,6 @@ static void submits(void *arg)
 {
     work *w = arg;
     w->err = cconc__executor_submit(&w->task);
-}
-
-/* What is there and what is counted: I1 of executor.c, and nothing queued that nobody comes for. */
-MODEL_UNORDERED static bool counts_are_sane(void *arg)
-{
-    (void)arg;
-    return ex->running + ex->starting + ex->idle_count <= ex->threads && ex->starting <= 1 &&
-           ex->threads <= 8;
 }
 
 /* A thread that has nothing to do, for 0.1 s. */
@@ -196,20 +154,6 @@ MODEL_SCENARIO(executor_starts_whenever_time_passes, .bound = 2)
     MODEL_EQ(second->ran, 1);
 }
 
-static void work_acquires(exec_task *task)
-{
-    work *w = (work *)(void *)task;
-    w->ran++;
-    MODEL_EQ(cconc_sem_acquire(w->sem, NULL, 1), 0);
-}
-
-static void work_releases(exec_task *task)
-{
-    work *w = (work *)(void *)task;
-    w->ran++;
-    cconc_sem_release(w->sem, 1);
-}
-
 /* And where it is seen, without waiting for the watch. */
 MODEL_SCENARIO(executor_starts_behind_a_sleeping_task, .faults = MODEL_LATE_TIME)
 {
@@ -218,8 +162,7 @@ MODEL_SCENARIO(executor_starts_behind_a_sleeping_task, .faults = MODEL_LATE_TIME
     MODEL_EQ(cconc_sem_new(1, &first->sem), 0);
     MODEL_EQ(cconc_sem_try_acquire(first->sem, 1), 0);
     second->sem = first->sem;
-    first->task.run = work_acquires;
-    second->task.run = work_releases;
+    first->acquires = true;
     idle_thread();
     model_invariant(counts_are_sane, NULL);
     submits(first);
@@ -241,8 +184,7 @@ MODEL_SCENARIO(executor_sleeping_task_without_thread, .bound = 2,
     MODEL_EQ(cconc_sem_new(1, &first->sem), 0);
     MODEL_EQ(cconc_sem_try_acquire(first->sem, 1), 0);
     second->sem = first->sem;
-    first->task.run = work_acquires;
-    second->task.run = work_releases;
+    first->acquires = true;
     submits(first);
     if (first->err == 0) {
         submits(second);

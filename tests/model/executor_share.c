@@ -8,68 +8,20 @@
  * Catches  Looks at the queue alone, holds that are read and not swapped out, ends of threads that
  *          hold something.
  */
-#include "model.h"
-
-#include "core/executor.h"
-#include "core/executor_thread.h"
+#include "works.h"
 
 enum { MOST = 9 };
-
-typedef struct work {
-    exec_task task; /* first */
-    model_word started;
-    model_word *until; /* and then waits for this one */
-    cconc_sem *sem;    /* and acquires it, or releases it */
-    bool acquires;
-    bool ends_thread;
-    void *by; /* the thread that ran it */
-    int ran;
-    int torn;
-} work;
 
 typedef struct env {
     model_word open;
     work works[MOST];
 } env;
 
-static void work_run(exec_task *task)
-{
-    work *w = (work *)(void *)task;
-    w->ran++;
-    w->by = self_get()->executor;
-    model_set(&w->started, 1);
-    if (w->until) {
-        model_await(w->until, 1);
-    }
-    if (w->sem && w->acquires) {
-        MODEL_EQ(cconc_sem_acquire(w->sem, NULL, 1), 0);
-    } else if (w->sem) {
-        cconc_sem_release(w->sem, 1);
-    }
-    if (w->ends_thread) {
-        model_exit_thread();
-    }
-}
-
-static void work_torn(exec_task *task)
-{
-    work *w = (work *)(void *)task;
-    w->torn++;
-}
-
-/* I1 and I3 of executor.c. */
-MODEL_UNORDERED static bool counts_are_sane(void *arg)
-{
-    (void)arg;
-    return ex->running + ex->starting + ex->idle_count <= ex->threads && ex->starting <= 1;
-}
-
 static env *env_new(void)
 {
     env *e = model_zalloc(sizeof(*e));
     for (int i = 0; i < MOST; i++) {
-        e->works[i].task.run = work_run;
-        e->works[i].task.torn = work_torn;
+        work_init(&e->works[i]);
     }
     e->works[0].until = &e->open;
     return e;

@@ -213,7 +213,6 @@ static int child_race(void)
 struct stopped {
     const struct support_step *step;
     uint64_t place;
-    bool     was_there;
     int      err;
     void    *memory;
 };
