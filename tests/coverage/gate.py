@@ -87,6 +87,8 @@ class Coverage:
         self.sources = {}
         self.found = {kind: {} for kind in KINDS}
         self.homes = collections.defaultdict(set) # name of a static function -> its files
+        self.known = set()  # (file, line) where functions begin that some object calls
+        self.unused = set() # the same, with the last line, of those that one does not call
 
     def source(self, path):
         if path not in self.sources:
@@ -98,9 +100,21 @@ class Coverage:
         self.found[kind][path, place] = (known[0] or is_covered, text)
 
     def add_export(self, export):
+        known, unused = set(), set()
+        for function in export["functions"]:
+            path, (first, _, last, *_) = function["filenames"][0], function["regions"][0]
+            if function["count"] > 0 or len(function["regions"]) > 1:
+                known.add((path, first))
+            else:
+                unused.add((path, first, last))
+        unused = {entry for entry in unused if entry[:2] not in known}
+        self.known |= known
+        self.unused |= unused
+        skipped = {(path, number) for path, first, last in unused
+                   for number in range(first, last + 1)}
         for file in export["files"]:
             if file["filename"].startswith(SOURCES):
-                self.add_lines(file)
+                self.add_lines(file, skipped)
         for function in export["functions"]:
             path = function["filenames"][0]
             if path.startswith(SOURCES):
@@ -108,8 +122,10 @@ class Coverage:
                     self.homes[function["name"]].add(path)
                 self.add_function(path, function)
 
-    def add_lines(self, file):
-        """Lines have the greatest count of the regions on them, as in llvm-cov's own reports."""
+    def add_lines(self, file, skipped):
+        """Lines have the greatest count of the regions on them, as in llvm-cov's own reports. An
+        object that does not call an inline function has one region for all of it, even for what
+        the preprocessor skips: what its lines are is said by another object."""
         segments = collections.defaultdict(list)
         for segment in file["segments"]:
             segments[segment[0]].append(segment)
@@ -121,10 +137,17 @@ class Coverage:
             counts = [s[2] for s in starts]
             if around and around[3]:
                 counts.append(around[2])
-            if counts and not is_skipped:
+            if counts and not is_skipped and (file["filename"], number) not in skipped:
                 self.add("lines", file["filename"], (number,), max(counts) > 0, "never runs")
             if here:
                 around = here[-1]
+
+    def add_unused(self):
+        """The lines of functions that no object calls."""
+        for path, first, last in self.unused:
+            if path.startswith(SOURCES) and (path, first) not in self.known:
+                for number in range(first, last + 1):
+                    self.add("lines", path, (number,), False, "never runs")
 
     def add_function(self, path, function):
         """Branches and decisions in macros are told apart by where the macro is used."""
@@ -282,6 +305,7 @@ def main():
     for build in sys.argv[1:]:
         for export in exports_of(build):
             coverage.add_export(export)
+    coverage.add_unused()
     for folder, _, names in os.walk(SOURCES): # opt-outs count in code that is not compiled here too
         for name in names:
             if name.endswith((".c", ".h")):
