@@ -35,7 +35,7 @@ static void line_finish(void)
     line *last = line_count > 0 ? &lines[line_count - 1] : NULL;
     if (last && !last->is_note && last->done.kind == OP_ATOMIC && last->done.size <= 8) {
         uint64_t value = 0;
-        memcpy(&value, (const void *)(uintptr_t)last->done.object, last->done.size);
+        raw_copy(&value, (const void *)(uintptr_t)last->done.object, last->done.size); /* gone? */
         (void)snprintf(last->text, TEXT_BYTES, "%s %s = 0x%llx", accesses[last->done.access],
                        orders[last->done.order], (unsigned long long)value);
     }

@@ -73,12 +73,17 @@ void snapshot_restore(void)
 }
 
 #if defined(MODEL_TSAN) || defined(__SANITIZE_ADDRESS__)
+/* Variables of the library need not lie at a multiple of a word. */
+typedef struct __attribute__((packed, may_alias)) raw_word {
+    uint64_t value;
+} raw_word;
+
 __attribute__((no_sanitize("address"))) void raw_copy(void *to, const void *from, size_t bytes)
 {
-    volatile uint64_t *words = to;
+    volatile raw_word *words = to;
     size_t count = bytes / sizeof(*words);
     for (size_t i = 0; i < count; i++) {
-        words[i] = ((const volatile uint64_t *)from)[i];
+        words[i].value = ((const volatile raw_word *)from)[i].value;
     }
     for (size_t i = count * sizeof(*words); i < bytes; i++) {
         ((volatile char *)to)[i] = ((const volatile char *)from)[i];

@@ -218,6 +218,9 @@ void model_yield(void)
     model.has_polled = true;
     model.current->has_yielded = strategy_now != &strategy_all || model.is_epilogue;
     step_point(&o);
+    if (strategy_now == &strategy_all) {
+        order_refresh(); /* it goes on because of a store: one that it does not see may be the last */
+    }
 }
 
 void system_choose(void)
