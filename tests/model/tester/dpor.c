@@ -338,14 +338,15 @@ bool dpor_give_up_polling(void)
     return has_yielded;
 }
 
-/* A loop that looks and yields goes on when what it looked at was written by another thread: until
- * then it would only yield again. */
+/* A loop that looks and yields goes on when what it looked at was written by another thread, or it
+ * has seen an older store than the newest: until then it would only yield again. */
 bool dpor_has_changed(const fiber *f)
 {
     for (int i = 0; i < f->polled_count && i < MAX_POLLED; i++) {
         const object *o = object_of(f->polled[i]);
         int32_t last = o->last_write > o->last_release ? o->last_write : o->last_release;
-        if (last > f->polled_at[i] && path[last].chosen != f->id) {
+        if ((last > f->polled_at[i] && path[last].chosen != f->id) ||
+            order_has_newer(f, f->polled[i])) {
             return true;
         }
     }

@@ -263,6 +263,7 @@ bool dpor_has_changed(const fiber *f);       /* something that it looks at befor
 /* order.c: who has seen what; for the race mode and the store-history mode. */
 void order_reset(void);
 void order_refresh(void); /* the current thread has waited: it sees what is newest now */
+bool order_has_newer(const fiber *f, const volatile void *object); /* than the store f has seen */
 void order_before(const volatile void *object, size_t size); /* an atomic operation */
 void order_join(fiber *to, const fiber *from); /* at the making, and at the join */
 void order_vanish(fiber *f); /* in the child of a fork: what f has done is there */

@@ -117,6 +117,13 @@ void order_before(const volatile void *object, size_t size)
 void order_refresh(void)
 {
 }
+
+bool order_has_newer(const fiber *f, const volatile void *object)
+{
+    (void)f;
+    (void)object;
+    return false;
+}
 #else
 
 enum { STORES = 8, PLACES = 4096 };
@@ -307,6 +314,12 @@ void model_weak_left(const volatile void *object, size_t size, model_access acce
     if (order == __ATOMIC_SEQ_CST) {
         p->last_sc = p->count;
     }
+}
+
+bool order_has_newer(const fiber *f, const volatile void *object)
+{
+    const place *p = place_of(object);
+    return p->count > p->seen[f->id];
 }
 
 void order_acquire(const volatile void *object)
