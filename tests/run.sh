@@ -87,6 +87,7 @@ if [ -n "$full" ]; then
 fi
 
 table=()
+failures=() # layer and name of each test that failed, and how
 passed_total=0
 failed_total=0
 
@@ -133,29 +134,33 @@ for test in json.load(sys.stdin):
         print(os.path.relpath(path, folder))' "$1" "$2"
 }
 
-# count_results FOLDER: prints passed, failed and skipped as meson's log of the last run has them.
+# count_results FOLDER: prints passed, failed and skipped as meson's log of the last run has them,
+# then a line for each that failed.
 count_results() {
     python3 - "$1"/meson-logs/testlog*.json <<'PYTHON' # the name ends in that of a wrapper
 import json
 import sys
 
 counts = {"passed": 0, "failed": 0, "skipped": 0}
+failed = []
 try:
     with open(sys.argv[1], encoding="utf-8") as log:
-        for line in log:
-            result = json.loads(line)["result"]
+        for test in map(json.loads, log):
             kind = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
-            counts[kind.get(result, "failed")] += 1
+            counts[kind.get(test["result"], "failed")] += 1
+            if test["result"] not in kind:
+                failed.append(f"{test['name']}: {test['result']} after {test['duration']:.1f} s")
 except FileNotFoundError:
     counts["failed"] = 1
 print(counts["passed"], counts["failed"], counts["skipped"])
+print(*failed, sep="\n", end="")
 PYTHON
 }
 
 # run_tests LAYER FOLDER "SUITES" WRAPPER...: adds the row, build time included.
 run_tests() {
     local layer=$1 folder=$2 suites=$3 start=$SECONDS passed failed skipped suite
-    local arguments=()
+    local arguments=() names
     shift 3
     for suite in $suites; do
         arguments+=(--suite "$suite")
@@ -170,7 +175,8 @@ run_tests() {
     rm -f "$folder"/meson-logs/testlog*.json
     "$@" meson test -C "$folder" --no-rebuild --print-errorlogs "${arguments[@]}" \
         "${test_arguments[@]}"
-    read -r passed failed skipped < <(count_results "$folder")
+    { read -r passed failed skipped && mapfile -t names; } < <(count_results "$folder")
+    failures+=("${names[@]/#/$layer, }")
     add_row "$layer" "$passed" "$failed" $((SECONDS - start)) \
         "$( ((skipped)) && echo "$skipped skipped")"
 }
@@ -547,6 +553,7 @@ done
 echo
 printf '%-16s %7s %7s %8s\n' layer passed failed seconds
 printf '%s\n' "${table[@]}"
+[ ${#failures[@]} -eq 0 ] || { echo && printf 'FAILED  %s\n' "${failures[@]}"; }
 echo
 echo "$passed_total passed, $failed_total failed"
 [ "$failed_total" -eq 0 ] && [ "$passed_total" -gt 0 ]
