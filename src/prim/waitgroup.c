@@ -9,6 +9,7 @@
  * Invariants  I1 The waiters bit is set only while the count is above zero, and under the lot's
  *                lock.
  *             I2 The bit goes together with the last of the count, in one step.
+ *             I3 Whatever is outstanding, a forked child is told from the process that counted it.
  * Locks       The lot's bucket, rank LOT.
  * Ordering    wg.1  cconc_waitgroup_add(): cas rel -> cconc_waitgroup_wait(): load acq,
  *                   wg_end_round(): cas acqrel    what came before done; from there to a waiter
@@ -24,6 +25,7 @@
 #include "core/waiter.h"
 #include "plat/alloc.h"
 #include "plat/atomic.h"
+#include "plat/fork.h"
 
 #include <errno.h>
 
@@ -88,6 +90,9 @@ void cconc_waitgroup_add(cconc_waitgroup *wg, int32_t delta)
 {
     MUST_POINT(wg, cconc_waitgroup);
     uint32_t word = atom_load_rlx(wg_word(wg)); /* rlx: the swap below decides */
+    if (word == 0) {
+        (void)plat_fork_is_ours(); /* the first look makes the mark */
+    }
     for (;;) {
         int64_t sum = wg_sum(word, delta);
         uint32_t next = (uint32_t)sum * WG_ONE + (word & WG_WAITERS);

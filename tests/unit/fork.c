@@ -9,6 +9,8 @@
  */
 #include "unit.h"
 
+#include <cconc/waitgroup.h>
+
 #include "core/lock.h"
 #include "plat/fork.h"
 
@@ -93,6 +95,31 @@ static void fork_is_noticed_where_no_page_can_be_cleared(void **state)
     assert_int_equal(WEXITSTATUS(status), 3);
 }
 
+static int waits(void *arg)
+{
+    return cconc_waitgroup_wait(arg, NULL) == ENOTRECOVERABLE ? 7 : 8;
+}
+
+/* Nothing but its add was called: who was to call done is a thread of the parent's. */
+static int child_with_a_waitgroup(void)
+{
+    cconc_waitgroup wg = CCONC_WAITGROUP_INIT;
+    atom_init(&cconc__fork_mark, NULL); /* the choice of the allocator has made one here */
+    cconc_waitgroup_add(&wg, 1);
+    SUPPORT_CHECK(status_of(waits, &wg) == 7);
+    cconc_waitgroup_done(&wg);
+    cconc_waitgroup_destroy(&wg);
+    return 3;
+}
+
+static void fork_is_noticed_by_who_waits_for_what_was_only_added(void **state)
+{
+    int status = support_run_child("with_a_waitgroup", NULL, 0);
+    (void)state;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 3);
+}
+
 static lock mu = LOCK_INIT(RANK_GROUP);
 static atomic_bool is_taken;
 static atomic_bool may_leave;
@@ -147,11 +174,15 @@ static void fork_child_that_meets_a_lock_of_the_parent_ends_with_a_message(void 
 int main(int argc, char **argv)
 {
     static const struct support_child children[] = {
-        {"without_a_page", child_without_a_page}, {"lock", child_lock}, {NULL, NULL}};
+        {"without_a_page", child_without_a_page},
+        {"with_a_waitgroup", child_with_a_waitgroup},
+        {"lock", child_lock},
+        {NULL, NULL}};
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(fork_is_noticed_in_the_child_alone),
         UNIT_TEST(fork_child_that_goes_on_has_children_of_its_own),
         UNIT_TEST(fork_is_noticed_where_no_page_can_be_cleared),
+        UNIT_TEST(fork_is_noticed_by_who_waits_for_what_was_only_added),
         UNIT_TEST(fork_child_that_meets_a_lock_of_the_parent_ends_with_a_message),
     };
     support_start(argc, argv, children);
