@@ -40,7 +40,9 @@ int cconc_fork_child(void)
     cconc__sigwatch_forked();
     cconc__executor_forked();
     is_service = cconc__timer_forked();
+#if !defined(CCONC_ENABLE_FLIGHT) || CCONC_ENABLE_FLIGHT
     cconc__flight_ring_forked();
+#endif
     err = cconc__self_forked(is_service);
     if (!err) {
         cconc__fork_adopt();

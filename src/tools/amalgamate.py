@@ -7,15 +7,23 @@ Usage: amalgamate.py OUT_FOLDER [DEPFILE]
 cconc.h is include/cconc/, each header once and after those it needs; cconc.c is src/, layer by
 layer, each private header in front of the first file that needs it. Guards and includes of our own
 go, those of the system move to the top, and each declaration of src/ that more than one file sees
-becomes CCONC_INTERNAL: static. The same tree gives the same bytes, wherever it lies. DEPFILE says
-to ninja what was read.
+becomes CCONC_INTERNAL: static. The files of a part stand below a condition that leaves them out.
+The same tree gives the same bytes, wherever it lies. DEPFILE says to ninja what was read.
 """
 import pathlib
 import re
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = ("plat", "core", "prim", "task")
+
+# What can be left out, and what it needs; the files of a part begin with its name, but for these.
+PARTS = {"chan": [], "counter": [], "limiter": [], "once": [], "pool": [], "sem": [], "ticker": [],
+         "timer": [], "waitgroup": [], "flight": ["chan"], "group": ["pool"],
+         "limiter_keyed": ["limiter"], "objpool": ["waitgroup"], "select": ["chan"],
+         "sometimes": ["sem"]}
+PART_OF = {"bucket": "limiter", "elem": "chan", "submit": "pool"}
 
 TOKEN = re.compile(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
@@ -27,6 +35,9 @@ GUARD = re.compile(r"#ifndef (\w+)\n#define \1\n(.*)\n#endif\n\Z", re.DOTALL)
 
 # A function that is called through an inline one; there can be no macro of its name then.
 SHORT_CUT = re.compile(r"^#define cconc_\w+\((?:.*\\\n)*.*", re.MULTILINE)
+
+# A declaration in static.h.
+OF_PART = re.compile(r"^CCONC_API [^;]*\bcconc_([a-z]+)_(?:init|sizeof)\([^;]*;", re.MULTILINE)
 
 HEADER_START = """\
 /* cconc.h - libcconc @VERSION@ in two files: this one and cconc.c, which compiles alone, as in
@@ -42,6 +53,12 @@ HEADER_START = """\
  *               built with -fvisibility=hidden keeps to itself. `static CCONC_UNUSED` for a copy
  *               that one source file keeps to itself: it includes cconc.c, before anything else.
  * CCONC_CHECKED Lock ranks and invariants are checked while the program runs.
+ * CCONC_CONFIG_FILE  A header, in quotes or brackets, that defines what is defined here.
+ *
+ * CCONC_ENABLE_CHAN and so on  1, or 0 to leave a part out, with all that its header has. There are
+@PARTS@
+ *                    What is not defined is CCONC_ENABLE_ALL, which is 1, and 0 for a part that
+ *                    needs one that is 0. Contexts, clocks and cconc_shutdown() are always there.
  *
  * For machines without POSIX threads, see docs/porting.md of the library:
  *
@@ -54,6 +71,12 @@ HEADER_START = """\
  */
 #ifndef CCONC_CCONC_H
 #define CCONC_CCONC_H
+
+#if defined(CCONC_CONFIG_FILE)
+#include CCONC_CONFIG_FILE
+#endif
+
+@SWITCHES@
 
 #if defined(CCONC_PREFIX)
 #define CCONC__JOIN(prefix, name) prefix##name
@@ -135,9 +158,20 @@ class Piece:
         self.system.append(name)
         return ""
 
+    def part(self):
+        """The part that the file belongs to, or None."""
+        layer, name = self.name.rsplit("/", 1)
+        name = name.split(".")[0]
+        parts = [part for part in PARTS if re.match(rf"{part}(_|$)", name)]
+        if layer not in ("include/cconc", "src/prim", "src/task"):
+            return None
+        return PART_OF.get(name, max(parts, key=len, default=None))
+
     def written(self):
         rule = f"/* ---------------- {self.name} "
         body = re.sub(r"\n{3,}", "\n\n", self.body.strip("\n"))
+        if self.part():
+            body = f"#if {switch(self.part())}\n\n{body}\n\n#endif"
         return f"\n{rule:-<95} */\n\n{self.head}\n{body}\n"
 
 
@@ -239,9 +273,13 @@ def amalgamate():
     version = re.search(r'CCONC_VERSION_STRING "(.*)"',
                         public[ROOT / "include/cconc/version.h"].body).group(1)
     header_pieces = [piece for path, piece in public.items() if path != everything]
+    static = public[ROOT / "include/cconc/static.h"]
+    static.body = OF_PART.sub(lambda match: f"#if {switch(match[1])}\n{match[0]}\n#endif",
+                              static.body)
     names = [f"#define {name} CCONC__NAME(CCONC_PREFIX, {name})"
              for name in public_functions(header_pieces)]
-    header = fill(HEADER_START, VERSION=version, LICENSE=license_text, NAMES="\n".join(names))
+    header = fill(HEADER_START, VERSION=version, LICENSE=license_text, NAMES="\n".join(names),
+                  PARTS=listed_parts(), SWITCHES=switches())
     header += includes(header_pieces, before="\n", after="\n")
     header += "".join(piece.written() for piece in header_pieces) + HEADER_END
     header = SHORT_CUT.sub(r"#if !defined(CCONC_PREFIX)\n\g<0>\n#endif", header)
@@ -251,6 +289,30 @@ def amalgamate():
                   INCLUDES=includes(private.values()))
     source += "".join(piece.written() for piece in private.values()) + SOURCE_END
     return header, source, [license_path, *public, *private]
+
+
+def switch(part):
+    return "CCONC_ENABLE_" + part.upper()
+
+
+def switches():
+    """The default of each part's switch, and the error if it is 1 and one that it needs is not."""
+    text = ["#if !defined(CCONC_ENABLE_ALL)", "#define CCONC_ENABLE_ALL 1", "#endif"]
+    for part, needs in PARTS.items():
+        value = " && ".join(["CCONC_ENABLE_ALL", *map(switch, needs)])
+        text += [f"#if !defined({switch(part)})",
+                 f"#define {switch(part)} {f'({value})' if needs else value}", "#endif"]
+        for needed in needs:
+            text += [f"#if {switch(part)} && !{switch(needed)}",
+                     f'#error "{switch(part)} needs {switch(needed)}"', "#endif"]
+    return "\n".join(text)
+
+
+def listed_parts():
+    """The names of the switches' ends, for the head of cconc.h."""
+    text = ", ".join(part.upper() for part in sorted(PARTS)) + "."
+    indent = " *                    "
+    return textwrap.fill(text, 98, initial_indent=indent, subsequent_indent=indent)
 
 
 def includes(pieces, before="", after=""):
