@@ -219,7 +219,7 @@ void model_yield(void)
     model.current->has_yielded = strategy_now != &strategy_all || model.is_epilogue;
     step_point(&o);
     if (strategy_now == &strategy_all) {
-        order_refresh(); /* it goes on because of a store: one that it does not see may be the last */
+        order_refresh(); /* it goes on because of a store that it might not see */
     }
 }
 
