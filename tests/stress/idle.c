@@ -3,9 +3,10 @@
  *
  * Risk      A blocked wait that polls, a timer service or executor that wakes for nothing, spinning
  *           that does not end.
- * Method    A hundred threads block in channels, selects and contexts, and tasks of a group beside
- *           them; once all are seen blocked the processor time of the whole process is measured
- *           over five seconds. This is the one test that sleeps: it measures that nothing happens.
+ * Method    A hundred threads block in channels, selects and contexts, tasks of a group and a pool
+ *           without work beside them; once all are seen blocked the processor time of the whole
+ *           process is measured over five seconds, and how often a thread of it went to sleep: not
+ *           once. This is the one test that sleeps: it measures that nothing happens.
  * Catches   W8, I11; rule 6 of the design: bounded spinning.
  */
 #include "support.h"
@@ -14,11 +15,15 @@
 
 #include "core/node.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { THREADS = 100, TASKS = 10, IDLE_SECONDS = 5 };
+enum { THREADS = 100, TASKS = 10, WORKERS = 4, IDLE_SECONDS = 5 };
 
 #define MOST_CPU_NS (5 * CCONC_MS)
 
@@ -86,6 +91,37 @@ static bool all_are_blocked(struct idle *idle)
            cconc__node_watchers(idle->stop) == THREADS / 5 * 2 + TASKS;
 }
 
+/* How often the thread has gone to sleep; the kernel counts them. */
+static uint64_t sleeps_of(const char *thread)
+{
+    char path[64 + sizeof(((struct dirent *)NULL)->d_name)];
+    char line[128];
+    uint64_t sleeps = 0;
+    snprintf(path, sizeof(path), "/proc/self/task/%s/status", thread);
+    FILE *file = fopen(path, "re");
+    SUPPORT_CHECK(file);
+    while (fgets(line, sizeof(line), file)) {
+        (void)sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &sleeps);
+    }
+    fclose(file);
+    return sleeps;
+}
+
+/* The same of all threads but this one, which is the first. */
+static uint64_t sleeps_of_others(void)
+{
+    uint64_t sleeps = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    SUPPORT_CHECK(tasks);
+    for (struct dirent *entry = readdir(tasks); entry; entry = readdir(tasks)) {
+        if (entry->d_name[0] != '.' && atoi(entry->d_name) != getpid()) {
+            sleeps += sleeps_of(entry->d_name);
+        }
+    }
+    closedir(tasks);
+    return sleeps;
+}
+
 static void pass_seconds(int seconds)
 {
     struct timespec time = {.tv_sec = seconds};
@@ -97,6 +133,8 @@ int main(int argc, char **argv)
 {
     struct idle idle;
     cconc_group *group;
+    cconc_pool *pool;
+    cconc_pool_counts counts;
     int value = 1;
     support_start(argc, argv, NULL);
     (void)support_stress_begin("idle");
@@ -111,18 +149,25 @@ int main(int argc, char **argv)
     for (int i = 0; i < TASKS; i++) {
         SUPPORT_CHECK(cconc_group_go(group, NULL, task_run, &idle) == 0);
     }
+    SUPPORT_CHECK(cconc_pool_new(NULL, &(cconc_pool_opts){.workers = WORKERS}, &pool) == 0);
     struct support_threads *threads = support_threads_start(THREADS, thread_run, &idle);
     until(all_are_blocked(&idle));
+    until((cconc_pool_read(pool, &counts), counts.idle == WORKERS));
     pass_seconds(1); /* the last of them is on its way from its queue to its sleep */
+    uint64_t sleeps_before = sleeps_of_others();
     int64_t before_ns = support_cpu_ns();
     pass_seconds(IDLE_SECONDS);
     int64_t used_ns = support_cpu_ns() - before_ns;
-    printf("idle: %d us of processor time in %d s\n", (int)(used_ns / CCONC_US), IDLE_SECONDS);
+    uint64_t sleeps = sleeps_of_others() - sleeps_before;
+    printf("idle: %d us of processor time in %d s, %d wake-ups\n", (int)(used_ns / CCONC_US),
+           IDLE_SECONDS, (int)sleeps);
     cconc_ctx_cancel(idle.stop);
     support_threads_join(threads);
     SUPPORT_CHECK(cconc_group_wait(group, NULL, NULL) == 0);
     SUPPORT_CHECK(used_ns < MOST_CPU_NS);
+    SUPPORT_CHECK(sleeps == 0);
     cconc_group_free(group);
+    cconc_pool_free(pool);
     cconc_ctx_free(idle.far);
     cconc_ctx_free(idle.stop);
     cconc_chan_free(idle.mirror);

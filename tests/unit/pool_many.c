@@ -151,6 +151,21 @@ static void pool_cancelled_with_a_full_queue_is_over_within_a_second(void **stat
     cconc_pool_free(pool);
 }
 
+/* All are woken, and then joined: one after the other would take a wait each. */
+static void pool_of_1000_workers_is_freed_within_a_second(void **state)
+{
+    int workers = MANY(1000, 100);
+    struct hooks hooks;
+    cconc_pool *pool = pool_make_hooked(&hooks, workers, 4, CCONC_POOL_BLOCK);
+    (void)state;
+    until(pool_counts(pool).idle == (uint32_t)workers);
+    int64_t begin_ns = support_now_ns();
+    cconc_pool_free(pool);
+    assert_true(support_now_ns() - begin_ns < MANY(1, 10) * CCONC_SECOND);
+    assert_int_equal(atomic_load(&hooks.started), workers);
+    assert_int_equal(atomic_load(&hooks.stopped), workers);
+}
+
 static void pool_made_and_freed_many_times_leaves_no_memory_and_no_thread(void **state)
 {
     struct hooks hooks;
@@ -529,6 +544,7 @@ int main(int argc, char **argv)
         UNIT_TEST(pool_of_4_workers_runs_a_million_tasks_through_a_queue_of_64),
         UNIT_TEST(pool_resized_from_1_to_16_to_2_under_load_loses_nothing),
         UNIT_TEST(pool_cancelled_with_a_full_queue_is_over_within_a_second),
+        UNIT_TEST(pool_of_1000_workers_is_freed_within_a_second),
         UNIT_TEST(pool_made_and_freed_many_times_leaves_no_memory_and_no_thread),
         UNIT_TEST(pool_tree_of_depth_20_is_done_by_one_worker),
         UNIT_TEST(pool_without_hooks_runs_what_its_callers_run_all_the_same),
