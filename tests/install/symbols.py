@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+# Handlers of the process that the library does not have.
+FORBIDDEN = {"atexit", "on_exit", "__cxa_atexit", "pthread_atfork", "__register_atfork"}
 BASELINE = "tests/install/libcconc.abi"
 MAP = "src/libcconc.map"
 
@@ -79,6 +81,10 @@ def export_faults(shared_library, listed, abi):
     for name, found in sorted(exported.items()):
         if found != ("T", f"CCONC_{abi}"):
             yield f"{name} is exported as {found}, not as a function of CCONC_{abi}"
+    needed = {line.split()[-1].partition("@")[0]
+              for line in run("nm", "-uD", shared_library).splitlines()}
+    for name in sorted(needed & FORBIDDEN):
+        yield f"the .so calls {name}"
     dynamic = run("readelf", "-d", shared_library)
     for fact in (f"Library soname: [libcconc.so.{abi}]", "NODELETE"):
         if fact not in dynamic:

@@ -3,7 +3,7 @@
  *
  * Risk      A descriptor that is readable too early or not at all, that leaks into other programs
  *           or outlives its context; a failure to get one that harms the context.
- * Method    poll with no wait before and after; a process of its own with a limit on descriptors.
+ * Method    poll and epoll with no wait before and after; a process of its own with a limit on descriptors.
  * Catches   C1, C4; X1, X2; I6.
  */
 #include "ctx_help.h"
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +35,42 @@ static void ctx_fd_is_readable_from_the_end_onwards(void **state)
     assert_true(fd_is_readable(parent_fd));
     cconc_ctx_free(ctx);
     cconc_ctx_free(parent);
+}
+
+/* What epoll tells of fd now; level or edge was said when it was added. */
+static uint32_t told_by(int epoll)
+{
+    struct epoll_event event = {.events = 0};
+    int count = epoll_wait(epoll, &event, 1, 0);
+    SUPPORT_CHECK(count == 0 || count == 1);
+    return count == 0 ? 0 : event.events;
+}
+
+static int epoll_of(int fd, uint32_t events)
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = events};
+    SUPPORT_CHECK(epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0);
+    return epoll;
+}
+
+static void ctx_fd_is_told_by_epoll_for_ever_or_once(void **state)
+{
+    (void)state;
+    cconc_ctx *ctx = make_cancel(NULL);
+    int level = epoll_of(fd_of(ctx), EPOLLIN);
+    int edge = epoll_of(fd_of(ctx), EPOLLIN | EPOLLET);
+    assert_int_equal(told_by(level), 0);
+    assert_int_equal(told_by(edge), 0);
+    cconc_ctx_cancel(ctx);
+    cconc_ctx_cancel(ctx);
+    assert_int_equal(told_by(level), EPOLLIN);
+    assert_int_equal(told_by(level), EPOLLIN);
+    assert_int_equal(told_by(edge), EPOLLIN);
+    assert_int_equal(told_by(edge), 0);
+    close(edge);
+    close(level);
+    cconc_ctx_free(ctx);
 }
 
 static void ctx_fd_of_a_done_context_is_readable_at_once(void **state)
@@ -280,6 +317,7 @@ int main(int argc, char **argv)
     };
     static const struct CMUnitTest tests[] = {
         UNIT_TEST(ctx_fd_is_readable_from_the_end_onwards),
+        UNIT_TEST(ctx_fd_is_told_by_epoll_for_ever_or_once),
         UNIT_TEST(ctx_fd_of_a_done_context_is_readable_at_once),
         UNIT_TEST(ctx_fd_is_the_same_every_time),
         UNIT_TEST(ctx_fd_closes_on_exec_and_never_blocks),
