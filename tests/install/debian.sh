@@ -17,12 +17,10 @@ place=$build_folder/debian
 tree=$place/libcconc-$version
 abi=$(sed -n 's/^#define CCONC_ABI_VERSION //p' "$source_folder/include/cconc/version.h")
 
-# Without build folders, and without git: packages are made of what a tarball has.
-copy_tree() {
+# What a tarball has, and docs/packaging/debian where dpkg-buildpackage wants it.
+make_tree() {
     rm -rf "$place"
-    mkdir -p "$tree"
-    tar -C "$source_folder" --exclude=./.git --exclude='./build*' --exclude=__pycache__ -cf - . |
-        tar -C "$tree" -xf -
+    copy_source "$tree"
     cp -R "$tree/docs/packaging/debian" "$tree/debian"
 }
 
@@ -68,7 +66,7 @@ run_autopkgtests() {
     [ "$count" -gt 0 ] || fail "debian/tests/control has no tests"
 }
 
-copy_tree
+make_tree
 build_packages
 check_packages
 run_autopkgtests

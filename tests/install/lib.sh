@@ -27,6 +27,13 @@ quietly() {
 failed: $*"
 }
 
+# copy_source FOLDER: without build folders, and without git.
+copy_source() {
+    mkdir -p "$1"
+    tar -C "$source_folder" --exclude=./.git --exclude='./build*' --exclude=__pycache__ -cf - . |
+        tar -C "$1" -xf -
+}
+
 # The compilers that are here, of those that the library is tested with.
 compilers() {
     local compiler

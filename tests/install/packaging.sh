@@ -9,6 +9,9 @@
 # linkers  each linker keeps the versions of the symbols
 # musl     an archive with musl, and a program with it
 # dist     the tarball of meson dist builds, and passes a test
+# twice    the same bytes come of it in another folder
+# examples each example is built on the installed library by pkg-config, and passes its test
+# words    codespell finds no misspelt word
 set -euo pipefail
 
 way=$1
@@ -155,11 +158,89 @@ build_dist() {
     quietly meson test -C "$scratch/out" files shared symbols --suite install
 }
 
+# With the one flag for it that packagers give.
+build_twice() {
+    local place
+    for place in here and/over/there; do
+        copy_source "$scratch/$place"
+        library_source=$scratch/$place build_library "$place/out" \
+            -Dc_args="-ffile-prefix-map=$scratch/$place=."
+        DESTDIR=$scratch/$place/tree quietly meson install -C "$scratch/$place/out" --no-rebuild
+    done
+    [ -n "$(find "$scratch/here/tree" -name 'libcconc.so.*')" ] || fail "nothing was installed"
+    diff -r "$scratch/here/tree" "$scratch/and/over/there/tree" ||
+        fail "what is installed depends on the folder it was built in"
+    diff "$scratch"/here/out/src/cconc.c "$scratch"/and/over/there/out/src/cconc.c ||
+        fail "the amalgamation depends on the folder it was built in"
+}
+
+# What a program includes, and the package that has it.
+other_packages() {
+    local header package
+    while read -r header package; do
+        if grep -qs "#include <$header>" "$@"; then
+            echo "$package"
+        fi
+    done <<'PACKAGES'
+curl/curl.h libcurl
+openssl/evp.h libcrypto
+sqlite3.h sqlite3
+zlib.h zlib
+PACKAGES
+}
+
+# build_example NAME SOURCE...
+build_example() {
+    # shellcheck disable=SC2046
+    quietly cc "${flags[@]}" -D_GNU_SOURCE "${@:2}" -o "$scratch/$1" \
+        $(PKG_CONFIG_LIBDIR="$PKG_CONFIG_LIBDIR:$system_packages" pkg-config --cflags --libs \
+            libcconc $(other_packages "${@:2}" "${2%/*}"/*.h))
+    expect_form shared "$scratch/$1"
+}
+
+build_examples() {
+    local source name tested=0 system_packages
+    system_packages=$(pkg-config --variable pc_path pkg-config)
+    build_library out --prefix="$scratch/tree"
+    quietly ninja -C "$scratch/out" install
+    use_tree "$scratch/tree"
+    unset PKG_CONFIG_SYSROOT_DIR
+    export LD_LIBRARY_PATH=$lib_folder
+    for source in "$source_folder"/examples/*.c; do
+        name=$(basename "$source" .c)
+        build_example "$name" "$source"
+        quietly bash "$source_folder/tests/examples/$name.sh" "$scratch/$name"
+        tested=$((tested + 1))
+    done
+    for source in "$source_folder"/examples/tutorial/*.c; do
+        name=$(basename "$source" .c)
+        build_example "$name" "$source"
+        quietly bash "$source_folder/tests/examples/tutorial.sh" "$scratch/$name" "$name" \
+            "$source_folder/docs/tutorial.md"
+        tested=$((tested + 1))
+    done
+    build_example treesum "$source_folder"/examples/treesum/*.c
+    quietly bash "$source_folder/tests/examples/treesum.sh" "$scratch/treesum"
+    echo "$((tested + 1)) examples"
+}
+
+# Words that it does not know, and those that it takes for others.
+find_misspelt_words() {
+    command -v codespell >/dev/null || skip "codespell is not installed"
+    copy_source "$scratch/text"
+    (cd "$scratch/text" && find . -type f -not -name '*.abi' -print0 |
+        xargs -0 codespell --ignore-words-list=crate,deques,failer,fro,onces,te) ||
+        fail "codespell takes these for misspelt"
+}
+
 case $way in
 layouts) build_layouts ;;
 forms) build_forms ;;
 linkers) try_linkers ;;
 musl) build_with_musl ;;
 dist) build_dist ;;
+twice) build_twice ;;
+examples) build_examples ;;
+words) find_misspelt_words ;;
 *) fail "unknown way: $way" ;;
 esac

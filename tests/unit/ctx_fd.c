@@ -3,7 +3,8 @@
  *
  * Risk      A descriptor that is readable too early or not at all, that leaks into other programs
  *           or outlives its context; a failure to get one that harms the context.
- * Method    poll and epoll with no wait before and after; a process of its own with a limit on descriptors.
+ * Method    poll and epoll with no wait before and after; a process of its own with a limit on
+ *           descriptors.
  * Catches   C1, C4; X1, X2; I6.
  */
 #include "ctx_help.h"
