@@ -4,8 +4,8 @@
  * Idea        A count of running tasks, a queue of callers that wait for a slot, and one of those
  *             that wait for the end. A slot passes straight from a task that ends to the caller
  *             that waits longest. The tasks themselves are the executor's. All is under one lock,
- *             but for the count as long as nobody may have to wait for its change: flags in its
- *             word say so.
+ *             but for the count as long as nobody waits for its change: it is one word with the
+ *             limit, and with flags that say so.
  * Picture     go() --slot free--> running --last one ends--> waiters of the end
  *               |                   ^
  *               +--> goers ---------+ a task ended, or the limit was raised
@@ -14,11 +14,13 @@
  *             I3 The first failure, the context's end and its cause are one step under mu.
  *             I4 Never does every running task wait in goers.
  *             I5 Somebody is in waiters only while GROUP_AWAITED is set, in goers only while
- *                GROUP_LIMITED is; neither is set but under mu.
+ *                GROUP_FROZEN is; neither changes but under mu.
  * Locks       mu, rank GROUP. The context is ended under it (rank CTX follows), its waits are woken
  *             after it.
- * Ordering    group.1  group_end_quick(): cas rel -> group_queue_for_end(): or acq,
- *                      group_running(): load acq    what the tasks did, to who waits or frees
+ * Ordering    group.1  group_end_quick(): cas rel, group_thaw(): and rel ->
+ *                      group_start_quick(): cas acq, group_queue_for_end(): or acq,
+ *                      group_running(): load acq    what the tasks did, to who has their slots,
+ *                      waits or frees; all other changes of the word go on with it
  *             Else mu's, the executor's lock from go to the task, and [park.1] for a grant.
  * Lifetime    A task that ends changes the count as its last touch, or leaves mu then; who waits
  *             for the end takes mu. What it wakes lies on the sleepers' stacks. The first failure's
@@ -52,15 +54,6 @@ static int group_check(const cconc_group_opts *opts, cconc_group **out_group)
         return EINVAL;
     }
     return 0;
-}
-
-/* Does the count change under mu alone from the beginning? */
-static bool group_is_limited(const cconc_group *g)
-{
-    if (!ATOM_IS_WIDE) {
-        return true; /* started is more than a word there */
-    }
-    return g->limit >= 0 || (g->flags & CCONC_GROUP_SKIP) != 0;
 }
 
 int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts, cconc_group **out_group)
@@ -101,7 +94,8 @@ int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts, cconc_group
     g->pool = opts->pool;
     g->flags = opts->flags;
     g->limit = opts->limit > 0 ? opts->limit : -1;
-    atom_init(&g->running, group_is_limited(g) ? GROUP_LIMITED : 0);
+    atom_init(&g->running,
+              group_limit_word(g->limit) | (group_is_ever_frozen(g) ? GROUP_FROZEN : 0));
     atom_init(&g->quick, 0);
     waitq_init(&g->goers);
     waitq_init(&g->waiters);

@@ -16,10 +16,13 @@
 
 /* Key  (i) immutable after new  (m) under mu  (a) atomic */
 
-/* The word that counts the running tasks: what else its writers must know. */
-#define GROUP_LIMITED ((size_t)1) /* it is or was limited: it changes under mu alone */
+/* The word that counts the running tasks, with the limit as far as it fits, and flags. */
+#define GROUP_FROZEN ((size_t)1)  /* it changes under mu alone */
 #define GROUP_AWAITED ((size_t)2) /* somebody waits for the end: it becomes 0 under mu alone */
-#define GROUP_ONE ((size_t)4)     /* one running task */
+#define GROUP_LIMIT ((size_t)4)   /* one of the limit */
+#define GROUP_LIMIT_BITS (ATOM_IS_WIDE ? 28 : 0)
+#define GROUP_LIMIT_MOST (((size_t)1 << GROUP_LIMIT_BITS) - 1) /* it says that there is none */
+#define GROUP_ONE (GROUP_LIMIT << GROUP_LIMIT_BITS)            /* one running task */
 
 typedef struct group_kept {
     int  code;         /* (m) */
@@ -44,7 +47,7 @@ struct cconc_group {
     uint32_t    keep_max;    /* (i) */
     uint32_t    kept_count;  /* (m) */
     char        apart[ATOM_LINE]; /* what every start reads lies off what every end writes */
-    atom_size   running;     /* (a) admitted and not ended, in GROUP_ONEs, and flags [group.1] */
+    atom_size   running;     /* (a) admitted and not ended, in GROUP_ONEs, and more [group.1] */
     atom_size   quick;       /* (a) started without mu */
 };
 
@@ -62,6 +65,20 @@ typedef struct group_task {
 static inline int64_t group_running(const cconc_group *g)
 {
     return (int64_t)(atom_load_acq(&g->running) / GROUP_ONE); /* [group.1] acq: what tasks did */
+}
+
+/* The part of the word that says the limit, -1 = none. */
+static inline size_t group_limit_word(int64_t limit)
+{
+    bool fits = limit >= 0 && limit < (int64_t)GROUP_LIMIT_MOST;
+    return (fits ? (size_t)limit : GROUP_LIMIT_MOST) * GROUP_LIMIT;
+}
+
+/* Does the word change under mu alone whoever waits? */
+static inline bool group_is_ever_frozen(const cconc_group *g)
+{
+    return !ATOM_IS_WIDE || g->limit >= (int64_t)GROUP_LIMIT_MOST ||
+           (g->flags & CCONC_GROUP_SKIP) != 0;
 }
 
 /* ---- group.c */

@@ -14,6 +14,7 @@
 
 #include "core/helper.h"
 #include "core/must.h"
+#include "core/spin.h"
 #include "core/waiter.h"
 #include "plat/alloc.h"
 #include "plat/thread.h"
@@ -33,6 +34,26 @@ static cconc_ctx *group_skip_ctx(const cconc_group *g)
     return g->flags & CCONC_GROUP_SKIP ? g->ctx : NULL;
 }
 
+/* ---- the word that counts ------------------------------------------------------------------- */
+
+/* Take mu, and all changes of the word under it. */
+static void group_freeze(cconc_group *g)
+{
+    lock_take(&g->mu);
+    if (!(atom_load_rlx(&g->running) & GROUP_FROZEN)) { /* rlx: it is set under mu */
+        (void)atom_or_rlx(&g->running, GROUP_FROZEN);   /* rlx: what tasks did is for others */
+    }
+}
+
+/* Leave mu, and let the word change without it if nobody waits for a slot. */
+static void group_thaw(cconc_group *g)
+{
+    if (g->goers.count == 0 && !group_is_ever_frozen(g)) {
+        (void)atom_and_rel(&g->running, ~GROUP_FROZEN); /* [group.1] rel: what ended under mu */
+    }
+    lock_leave(&g->mu);
+}
+
 static bool group_has_slot_locked(cconc_group *g)
 {
     cconc__lock_assert_held(&g->mu);
@@ -46,24 +67,41 @@ static void group_take_slot_locked(cconc_group *g)
     g->started++;
 }
 
-/* Take a slot where nobody may have to wait for one. */
-static bool group_start_quick(cconc_group *g)
+/* Take a slot without mu. Returns 0, EAGAIN if there is none, EBUSY if that is known under mu. */
+static int group_start_quick(cconc_group *g)
 {
     size_t word = atom_load_rlx(&g->running); /* rlx: the swap decides */
-    while (!(word & GROUP_LIMITED)) {
-        if (atom_cas_weak_rlx_rlx(&g->running, &word, word + GROUP_ONE)) { /* rlx: as above */
+    while (!(word & GROUP_FROZEN)) {
+        if (word / GROUP_ONE >= (word / GROUP_LIMIT & GROUP_LIMIT_MOST)) {
+            return EAGAIN;
+        }
+        /* [group.1] acq: what the task did whose slot this was */
+        if (atom_cas_weak_acq_rlx(&g->running, &word, word + GROUP_ONE)) {
             (void)atom_add_rlx(&g->quick, 1); /* rlx: a count */
-            return true;
+            return 0;
         }
     }
-    return false;
+    return EBUSY;
+}
+
+/* Look for a moment whether there is one. Returns as above. */
+static int group_watch_slots(cconc_group *g)
+{
+    spinner s;
+    int err;
+    cconc__spin_begin(&s, self_get());
+    do {
+        err = group_start_quick(g);
+    } while (err == EAGAIN && cconc__spin_again(&s));
+    cconc__spin_end(&s, err == 0);
+    return err;
 }
 
 /* Give a slot back that nobody waits for, nor for its being the last. */
 static bool group_end_quick(cconc_group *g)
 {
     size_t word = atom_load_rlx(&g->running); /* rlx: the swap decides */
-    while (!(word & GROUP_LIMITED) && (!(word & GROUP_AWAITED) || word >= 2 * GROUP_ONE)) {
+    while (!(word & GROUP_FROZEN) && (!(word & GROUP_AWAITED) || word >= 2 * GROUP_ONE)) {
         /* [group.1] rel: what the task did */
         if (atom_cas_weak_rel_rlx(&g->running, &word, word - GROUP_ONE)) {
             return true;
@@ -71,6 +109,8 @@ static bool group_end_quick(cconc_group *g)
     }
     return false;
 }
+
+/* ---- who waits for a slot ------------------------------------------------------------------- */
 
 static void group_unqueue_locked(cconc_group *g, wait_node *node)
 {
@@ -143,7 +183,7 @@ static void group_give_slot(cconc_group *g, bool was_started)
     if (was_started && group_end_quick(g)) {
         return;
     }
-    lock_take(&g->mu);
+    group_freeze(g);
     (void)atom_sub_rlx(&g->running, GROUP_ONE); /* rlx: who looks for the end takes mu */
     if (!was_started) {
         g->started--;
@@ -151,7 +191,7 @@ static void group_give_slot(cconc_group *g, bool was_started)
     group_admit_locked(g, &batch);
     group_break_locked(g, &batch);
     group_tell_end_locked(g, &batch);
-    lock_leave(&g->mu);
+    group_thaw(g);
     batch_wake(&batch);
 }
 
@@ -159,10 +199,10 @@ static void group_give_slot(cconc_group *g, bool was_started)
 static void group_count_helper(cconc_group *g, bool begins)
 {
     wake_batch batch = WAKE_BATCH_INIT;
-    lock_take(&g->mu);
+    group_freeze(g);
     g->own_blocked += begins ? 1 : -1;
     group_break_locked(g, &batch);
-    lock_leave(&g->mu);
+    group_thaw(g);
     batch_wake(&batch);
 }
 
@@ -265,11 +305,11 @@ static int group_wait_slot(cconc_group *g, cconc_ctx *ctx, waiter *w, wait_node 
     if (waiter_kind(w) == CLAIM_CLOSE) {
         return EDEADLK;
     }
-    lock_take(&g->mu);
+    group_freeze(g);
     if (node->queued) {
         group_unqueue_locked(g, node);
     }
-    lock_leave(&g->mu);
+    group_thaw(g);
     if (err || waiter_kind(w) == CLAIM_READY) {
         return err ? err : EAGAIN;
     }
@@ -295,13 +335,13 @@ static int group_try_slot_locked(cconc_group *g)
 
 static int group_try_slot(cconc_group *g)
 {
-    int err;
-    if (group_start_quick(g)) {
-        return 0;
+    int err = group_start_quick(g);
+    if (err != EBUSY) {
+        return err;
     }
-    lock_take(&g->mu);
+    group_freeze(g);
     err = group_try_slot_locked(g);
-    lock_leave(&g->mu);
+    group_thaw(g);
     return err;
 }
 
@@ -310,7 +350,7 @@ static int group_queue_for_slot(cconc_group *g, wait_node *node)
 {
     bool own = self_runs(g);
     int err;
-    lock_take(&g->mu);
+    group_freeze(g);
     err = group_try_slot_locked(g);
     if (err == EAGAIN && own && g->own_blocked + 1 >= group_running(g)) {
         err = EDEADLK; /* every task of the group would wait here */
@@ -319,7 +359,7 @@ static int group_queue_for_slot(cconc_group *g, wait_node *node)
         g->own_blocked += own ? 1 : 0;
         waitq_push_back(&g->goers, node);
     }
-    lock_leave(&g->mu);
+    group_thaw(g);
     return err;
 }
 
@@ -346,6 +386,9 @@ static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait, group_ta
     int err = group_try_slot(g);
     if (err != EAGAIN || !may_wait) {
         return err;
+    }
+    if (!h && group_watch_slots(g) == 0) {
+        return 0;
     }
     err = group_acquire_once(g, ctx, h);
     while (err == EAGAIN) {
@@ -419,12 +462,15 @@ void cconc_group_set_limit(cconc_group *group, int limit)
 {
     MUST_POINT(group, cconc_group);
     wake_batch batch = WAKE_BATCH_INIT;
-    lock_take(&group->mu);
-    (void)atom_or_rlx(&group->running, GROUP_LIMITED); /* rlx: a flag under mu */
+    size_t before;
+    group_freeze(group);
+    before = group_limit_word(group->limit);
     group->limit = limit < 0 ? -1 : limit;
+    /* rlx: frozen, and what tasks did goes on to be seen by who takes the word */
+    (void)atom_add_rlx(&group->running, group_limit_word(group->limit) - before);
     group_admit_locked(group, &batch);
     group_break_locked(group, &batch);
-    lock_leave(&group->mu);
+    group_thaw(group);
     batch_wake(&batch);
 }
 

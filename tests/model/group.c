@@ -333,8 +333,73 @@ MODEL_SCENARIO(group_go_without_memory_or_thread, .faults = MODEL_NO_MEMORY | MO
     cconc_group_free(e->group);
 }
 
-/* A group without a limit counts without its lock; from the moment in which it gets one it does
- * not, whoever starts or ends then. */
+static int runs_alone(cconc_ctx *ctx, void *arg)
+{
+    job *j = arg;
+    MODEL_EQ(model_add(&j->e->started, 1), 0);
+    (void)model_add(&j->e->started, UINT32_MAX);
+    return runs(ctx, arg);
+}
+
+static void goes_alone(void *arg)
+{
+    job *j = arg;
+    j->e->err[j->i] = cconc_group_go(j->e->group, NULL, runs_alone, j);
+}
+
+/* Nobody waits for the slot yet: one has it, the other one looks, and queues. */
+MODEL_SCENARIO(group_callers_meet_at_the_limit, .faults = MODEL_LATE_TIME, .bound = 2)
+{
+    env *e = env_new();
+    MODEL_EQ(cconc_group_new(NULL, &(cconc_group_opts){.limit = 1}, &e->group), 0);
+    model_spawn(goes_alone, job_new(e, 1));
+    goes_alone(job_new(e, 2));
+    model_join_all();
+    MODEL_EQ(e->err[1] + e->err[2], 0);
+    group_end(e, 0);
+    MODEL_EQ(e->ran[1] + e->ran[2], 2);
+}
+
+/* Who gets the slot of a task without waiting for it sees what the task did. */
+MODEL_SCENARIO(group_slot_shows_what_its_task_did, .exhaustive = true, .faults = MODEL_LATE_TIME,
+               .goals = "full free")
+{
+    env *e = env_new();
+    MODEL_EQ(cconc_group_new(NULL, &(cconc_group_opts){.limit = 1}, &e->group), 0);
+    MODEL_EQ(cconc_group_go(e->group, NULL, runs, job_new(e, 0)), 0);
+    e->err[1] = cconc_group_try_go(e->group, runs, job_new(e, 1));
+    model_cover(e->err[1] ? "full" : "free");
+    if (e->err[1] == 0) {
+        MODEL_EQ(e->ran[0], 1);
+    }
+    group_end(e, 0);
+}
+
+static void waits(void *arg)
+{
+    job *j = arg;
+    j->e->err[j->i] = cconc_group_wait(j->e->group, NULL, NULL);
+}
+
+/* The same where it ended under the lock, because somebody waits for the end. */
+MODEL_SCENARIO(group_slot_shows_what_an_awaited_task_did, .faults = MODEL_LATE_TIME, .bound = 2,
+               .goals = "full free")
+{
+    env *e = env_new();
+    MODEL_EQ(cconc_group_new(NULL, &(cconc_group_opts){.limit = 1}, &e->group), 0);
+    MODEL_EQ(cconc_group_go(e->group, NULL, runs, job_new(e, 0)), 0);
+    model_spawn(waits, job_new(e, 2));
+    e->err[1] = cconc_group_try_go(e->group, runs, job_new(e, 1));
+    model_cover(e->err[1] ? "full" : "free");
+    if (e->err[1] == 0) {
+        MODEL_EQ(e->ran[0], 1);
+    }
+    model_join_all();
+    group_end(e, 0);
+}
+
+/* A group without a limit, and one that gets one: whoever starts or ends then goes by the new one,
+ * without its lock too. */
 MODEL_SCENARIO(group_first_limit_meets_go, .faults = MODEL_LATE_TIME, .bound = 2,
                .goals = "before behind")
 {

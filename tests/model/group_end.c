@@ -44,10 +44,10 @@ MODEL_SCENARIO(group_wait_then_free, .exhaustive = true, .faults = MODEL_LATE_TI
 }
 
 /* The same where every end is under the lock. */
-MODEL_SCENARIO(group_limited_wait_then_free, .exhaustive = true, .faults = MODEL_LATE_TIME,
+MODEL_SCENARIO(group_skipping_wait_then_free, .exhaustive = true, .faults = MODEL_LATE_TIME,
                .covers = "G3")
 {
-    env *e = group_new(&(cconc_group_opts){.limit = 1});
+    env *e = group_new(&(cconc_group_opts){.flags = CCONC_GROUP_SKIP});
     MODEL_EQ(cconc_group_go(e->group, NULL, runs, job_new(e, 0)), 0);
     MODEL_EQ(cconc_group_wait(e->group, NULL, NULL), 0);
     MODEL_EQ(e->ran[0], 1);
