@@ -32,7 +32,8 @@ FLAGS = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthre
 
 def closed(parts):
     """The parts and all that they need."""
-    return set(parts).union(*(closed(PARTS[part]) for part in parts))
+    parts = set(parts)
+    return parts.union(*(closed(PARTS[part]) for part in parts))
 
 
 def choose_sets():
