@@ -148,6 +148,40 @@ static void spin_has_no_long_phase_where_the_cpu_comes_back_late(void **state)
     assert_false(s.has_long);
 }
 
+/* Give how many waits there are until one has a long phase, whose yield comes back then. */
+static uint32_t waits_until_long(self *me, int64_t came_back_ns)
+{
+    uint32_t waits = 0;
+    spinner s;
+    do {
+        cconc__spin_begin(&s, me);
+        waits++;
+    } while (!s.has_long);
+    while (s.until_ns == 0) {
+        SUPPORT_CHECK(cconc__spin_again(&s));
+    }
+    s.yield_ns = cconc_clock_now() - came_back_ns;
+    cconc__spin_end(&s, true);
+    return waits;
+}
+
+static void spin_tries_less_often_the_more_tries_come_back_late(void **state)
+{
+    self me = fresh();
+    (void)state;
+    if (!may_spin()) {
+        return;
+    }
+    assert_int_equal(waits_until_long(&me, CCONC_MS), 1);
+    for (uint32_t waits = 16; waits < 8192; waits *= 2) {
+        assert_int_equal(waits_until_long(&me, CCONC_MS), waits);
+    }
+    assert_int_equal(waits_until_long(&me, CCONC_MS), 8192);
+    assert_int_equal(waits_until_long(&me, -CCONC_SECOND), 8192); /* it took no time */
+    assert_int_equal(waits_until_long(&me, CCONC_MS), 1);
+    assert_int_equal(waits_until_long(&me, CCONC_MS), 16);
+}
+
 static void yield_that_helps(self *me)
 {
     spinner s;
@@ -239,6 +273,7 @@ int main(int argc, char **argv)
         UNIT_TEST(spin_has_no_long_phase_after_many_in_vain),
         UNIT_TEST(spin_has_its_long_phase_back_once_it_helped),
         UNIT_TEST(spin_has_no_long_phase_where_the_cpu_comes_back_late),
+        UNIT_TEST(spin_tries_less_often_the_more_tries_come_back_late),
         UNIT_TEST(spin_pauses_become_fewer_where_yields_help_and_more_where_they_help),
         UNIT_TEST(spin_rests_after_many_yields_that_helped),
         UNIT_TEST(spin_long_phase_lasts_as_long_as_a_wake_up_takes_within_bounds),
