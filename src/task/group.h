@@ -77,8 +77,10 @@ static inline size_t group_limit_word(int64_t limit)
 /* Does the word change under mu alone whoever waits? */
 static inline bool group_is_ever_frozen(const cconc_group *g)
 {
-    return !ATOM_IS_WIDE || g->limit >= (int64_t)GROUP_LIMIT_MOST ||
-           (g->flags & CCONC_GROUP_SKIP) != 0;
+    if (!ATOM_IS_WIDE) {
+        return true; /* started is more than a word there */
+    }
+    return g->limit >= (int64_t)GROUP_LIMIT_MOST || (g->flags & CCONC_GROUP_SKIP) != 0;
 }
 
 /* ---- group.c */
