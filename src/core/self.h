@@ -30,7 +30,7 @@ typedef struct self {
     self_task    *task;     /* (o) the innermost that runs here, or NULL */
     uint64_t      random;   /* (o) state of the generator */
     uint32_t      spins;    /* (o) long phases of spinning that failed in a row, see spin.c */
-    uint32_t      rest;     /* (o) waits until the next long phase, 0 = SPIN_RETRY */
+    uint32_t      late;     /* (o) of the retries, those in a row that came back late */
     uint32_t      pauses;   /* (o) length of the short phase */
     uint32_t      yields;   /* (o) how often a yield was what helped */
     uint32_t      process;  /* (o) the number of the process whose thread this is */

@@ -30,7 +30,7 @@ enum {
     SPIN_SHORT_LEAST = 4,     /* fewest */
     SPIN_CREDIT = 8,          /* failures in a row until the long phase is left out */
     SPIN_RETRY = 16,          /* of the waits without credit, one tries again */
-    SPIN_RETRY_MOST = 8192,   /* the same where those that did came back late */
+    SPIN_LATE_MOST = 9,       /* how often that number is doubled */
     SPIN_RESTING = 256,       /* yields that helped, until a sleep instead */
     SPIN_COST_FIRST = 20000,  /* ns, until measured */
     SPIN_COST_LEAST = 5000,   /* ns */
@@ -66,7 +66,7 @@ void cconc__spin_begin(spinner *s, self *me)
     s->most = me->pauses < PLAT_CPU_PAUSES ? me->pauses : PLAT_CPU_PAUSES;
     s->has_long = true;
     if (me->spins >= SPIN_CREDIT) {
-        uint32_t rest = me->rest ? me->rest : SPIN_RETRY;
+        uint32_t rest = (uint32_t)SPIN_RETRY << me->late;
         me->spins++;
         s->has_long = (me->spins - SPIN_CREDIT) % rest == 0;
     }
@@ -101,16 +101,15 @@ static void spin_learn_yield(spinner *s, bool found)
     self *me = s->me;
     int64_t took_ns = plat_clock_real() - s->yield_ns;
     if (took_ns >= SPIN_YIELD_MOST) {
-        if (me->spins > SPIN_CREDIT) { /* it was a retry */
-            me->rest = me->rest ? me->rest * 2 : SPIN_RETRY * 2;
-            me->rest = me->rest < SPIN_RETRY_MOST ? me->rest : SPIN_RETRY_MOST;
+        if (me->spins > SPIN_CREDIT && me->late < SPIN_LATE_MOST) {
+            me->late++; /* it was a retry */
         }
         me->spins = SPIN_CREDIT;
     } else if (!found) {
         me->spins = me->spins < SPIN_CREDIT ? me->spins + 1 : SPIN_CREDIT;
     } else {
         me->spins = 0;
-        me->rest = 0;
+        me->late = 0;
         if (took_ns >= SPIN_SWITCH) {
             me->yields++;
             me->pauses = s->most / 2 > SPIN_SHORT_LEAST ? s->most / 2 : SPIN_SHORT_LEAST;
