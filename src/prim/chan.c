@@ -457,7 +457,9 @@ void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receive
     size_t senders = 0;
     size_t receivers = 0;
     if (ch) {
-        cconc__chan_unseat(ch);
+        if (ch->ring.cap == 0) {
+            cconc__chan_unseat(ch);
+        }
         lock_take(&ch->mu);
         senders = ch->side[CHAN_SEND].queue.count;
         receivers = ch->side[CHAN_RECV].queue.count;

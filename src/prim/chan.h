@@ -69,7 +69,7 @@ wait_queued cconc__chan_seat(cconc_chan *ch, chan_dir dir, lone_waiter *b);
 void        cconc__chan_seat_wait(cconc_chan *ch, lone_waiter *b);
 void        cconc__chan_seat_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b);
 
-/* Have whoever sits join the queue, where everybody sees it. */
+/* Capacity 0: have whoever sits join the queue, where everybody sees it. */
 void cconc__chan_unseat_locked(cconc_chan *ch);
 void cconc__chan_unseat(cconc_chan *ch);
 

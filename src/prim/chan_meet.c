@@ -31,6 +31,7 @@
  *             alone: six cache lines move for a hand-over instead of two. */
 #include "prim/chan.h"
 
+#include "core/must.h"
 #include "plat/cpu.h"
 
 #include <stdint.h>
@@ -198,6 +199,7 @@ void cconc__chan_unseat_locked(cconc_chan *ch)
 {
     uintptr_t seat = seat_load(ch);
     cconc__lock_assert_held(&ch->mu);
+    CHECK(ch->ring.cap == 0); /* with a ring the words change without mu */
     while (seat != SEAT_LOCKED) {
         seat_announce_locked(ch, seat);
         if (seat_swap(ch, seat, SEAT_LOCKED)) {

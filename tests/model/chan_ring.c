@@ -323,6 +323,22 @@ MODEL_SCENARIO(chan_ring_try_finds_what_is_inside, .exhaustive = true, .covers =
     cconc_chan_free(ch);
 }
 
+/* Counting who waits leaves alone what moves meanwhile. */
+MODEL_SCENARIO(chan_ring_counts_who_waits_of_a_moving_one, .exhaustive = true, .covers = "H19")
+{
+    cconc_chan *ch = actor_chan(2);
+    size_t senders = 9;
+    size_t receivers = 9;
+    (void)actor_spawn(sends_two, ch, NULL, 0);
+    cconc_chan_waiters(ch, &senders, &receivers);
+    MODEL_EQ(senders, 0);
+    MODEL_EQ(receivers, 0);
+    model_join_all();
+    MODEL_EQ(actor_get(ch), 1);
+    MODEL_EQ(actor_get(ch), 2);
+    cconc_chan_free(ch);
+}
+
 MODEL_SCENARIO(chan_ring_swaps_that_fail_by_chance, .exhaustive = true, .faults = MODEL_CAS)
 {
     cconc_chan *ch = actor_chan(1);
