@@ -491,7 +491,7 @@ run_model() {
         return
     fi
     if [ -n "$full" ]; then
-        explore model --full --seconds 300
+        explore model --full --seconds 540
         explore model_weak --seconds 60
         explore model_race --seconds 60
         explore model_asan --seconds 45

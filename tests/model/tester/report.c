@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_LINES = 4096, TEXT_BYTES = 160, MINIMISE_RUNS = 4000 };
+enum { MAX_LINES = 4096, LONG_LIST = 400, TEXT_BYTES = 160, MINIMISE_RUNS = 4000 };
 
 typedef struct line {
     const fiber *f;  /* NULL = time, or a note */
@@ -92,11 +92,18 @@ static void place_of(const void *site, char *text, size_t size)
     }
 }
 
-static void print_lines(void)
+/* The steps, but for most of those of a livelock, which repeat themselves: a replay lists all. */
+static void print_lines(bool all)
 {
+    uint32_t end = all || line_count <= LONG_LIST ? line_count : LONG_LIST / 2;
     for (uint32_t i = 0; i < line_count; i++) {
         const line *l = &lines[i];
         char place[400];
+        if (i == end) {
+            i = line_count - LONG_LIST / 2;
+            fprintf(stderr, "        and so on, up to\n");
+            l = &lines[i];
+        }
         if (l->is_note) {
             fprintf(stderr, "                 %s\n", l->text);
             continue;
@@ -176,7 +183,7 @@ void report_failure(const model_scenario *scenario)
             model_failure_name(failure), model.failure ? model.message : message, found_by->name,
             (unsigned long long)strategy_seed);
     if (lines) {
-        print_lines();
+        print_lines(found_by == &strategy_replay);
     }
     fprintf(stderr, "  again: MODEL_REPLAY=%s%s:", scenario->name, scenario->low ? "+low" : "");
     print_choices(choices, count);
