@@ -181,7 +181,6 @@ static bool clock_is_awaited(void)
 
 int cconc_clock_real(void)
 {
-    int64_t now_ns = plat_clock_now();
     int err = 0;
     if ((plat_clock_is_virtual() && cconc__timer_is_me()) || !clock_claim()) {
         return EBUSY;
@@ -190,12 +189,8 @@ int cconc_clock_real(void)
         /* A function may have returned before the service is through with what called it. */
         (void)cconc__quiet_wait(NULL, cconc__timer_is_late); /* no context: it returns 0 */
         err = clock_is_awaited() ? EBUSY : 0; /* before anybody can see the real time */
-        if (!err) {
+        if (!err) { /* for good: what begins from here on goes by the real clock */
             cconc__clock_unset();
-            if (clock_is_awaited()) { /* by what began meanwhile */
-                cconc__clock_set(now_ns);
-                err = EBUSY;
-            }
             clock_show();
         }
     }

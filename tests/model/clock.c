@@ -215,6 +215,36 @@ MODEL_SCENARIO(clock_real_is_refused_unseen, .low = true, .covers = "T1")
     go_real();
 }
 
+/* One that begins meanwhile sleeps by the virtual clock, or by the real one, which is ahead and
+ * stays. Found by clock_pair_goes_real:
+ *
+ *     main                              t1
+ *     clock_real(): it is real
+ *                                       sleeps until 5000 + 1000
+ *     a wait is blocked: it is virtual
+ *     EBUSY
+ *     clock_advance(1000)               sleeps on: the virtual clock is at 1000
+ */
+MODEL_SCENARIO(clock_real_meets_sleep_and_is_ahead, .low = true, .goals = "busy real",
+               .covers = "T1 T4")
+{
+    env *e = env_virtual();
+    int err;
+    model_pass(5000);
+    model_spawn(sleeps_1000, e);
+    err = cconc_clock_real();
+    if (err) {
+        MODEL_EQ(err, EBUSY);
+        model_cover("busy");
+        end_its_wait();
+        go_real();
+    } else {
+        model_cover("real");
+        model_join_all();
+    }
+    MODEL_EQ(e->err[1], 0);
+}
+
 static void reads_twice(void *arg)
 {
     env *e = arg;
