@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_SCENARIOS = 1024, TWICE_EVERY = 997, SLICE_MS = 40 };
+enum { MAX_SCENARIOS = 2048, TWICE_EVERY = 997, SLICE_MS = 40 };
 
 typedef struct outcome {
     bool     is_failed;
