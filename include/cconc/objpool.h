@@ -56,7 +56,7 @@ typedef struct cconc_objpool_opts {
     size_t                   size;        /* bytes of one object; 0 if max_bytes is not used */
     size_t                   max_count;   /* most objects in the store, 0 = 1024 */
     size_t                   max_bytes;   /* most bytes in the store, 0 = no limit */
-    uint32_t                 cache;       /* most objects in a thread's cache, 0 = 8 */
+    uint32_t                 cache;       /* most objects in a thread's cache, 0 = 32 */
     uint32_t                 flags;       /* must be zero */
     uint64_t                 reserved[4]; /* must be zero */
 } cconc_objpool_opts;

@@ -20,7 +20,7 @@
 
 #include <errno.h>
 
-#define OBJPOOL_CACHE 8
+#define OBJPOOL_CACHE 32
 #define OBJPOOL_COUNT 1024
 #define OBJPOOL_FREED ((uint32_t)1 << 31)
 

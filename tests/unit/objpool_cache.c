@@ -27,7 +27,7 @@ static void cache_keeps_no_more_than_it_may(void **state)
     support_sweep_pause(true); /* without a cache there is none to look at */
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         cconc_objpool *pool = pool_with_cache(sizes[i]);
-        size_t room = sizes[i] == 0 ? 8 : sizes[i] == CCONC_OBJPOOL_NO_CACHE ? 0 : sizes[i];
+        size_t room = sizes[i] == 0 ? 32 : sizes[i] == CCONC_OBJPOOL_NO_CACHE ? 0 : sizes[i];
         use(pool, OBJECTS);
         use(pool, OBJECTS);
         cconc_objpool_counts counts = counts_of(pool);

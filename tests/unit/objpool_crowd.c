@@ -85,7 +85,7 @@ static void crowd_start(struct crowd *crowd, uint32_t cache, size_t max_count, s
     crowd->items = calloc(MOST_OBJECTS, sizeof(struct item));
     crowd->max_count = max_count;
     crowd->max_bytes = max_bytes;
-    crowd->in_caches = cache == CCONC_OBJPOOL_NO_CACHE ? 0 : (size_t)THREADS * (cache ? cache : 8);
+    crowd->in_caches = cache == CCONC_OBJPOOL_NO_CACHE ? 0 : (size_t)THREADS * (cache ? cache : 32);
     SUPPORT_CHECK(crowd->items);
     assert_int_equal(cconc_objpool_new(&opts, &crowd->pool), 0);
 }

@@ -158,7 +158,7 @@ static void ends_in(struct tearing *t, support_thread_fn fn, enum callback which
 
 static void objpool_is_whole_though_each_callback_ended_a_callers_thread(void **state)
 {
-    static const uint32_t caches[] = {0, CCONC_OBJPOOL_NO_CACHE};
+    static const uint32_t caches[] = {8, CCONC_OBJPOOL_NO_CACHE};
     (void)state;
     support_sweep_pause(true); /* without a cache there is none to hand over */
     for (int i = 0; i < 4; i++) {
