@@ -4,26 +4,37 @@
  * Risk     Two calls that nobody thought of together: one that only looks and writes all the same,
  *          one that leaves the channel in a state that only the third call trips over.
  * Method   Each call meets each on another thread, on channels of capacity 0, 1 and 2, with an
- *          element inside or none. What waits ends by time. Afterwards nothing is lost, nobody is
+ *          element inside or none. What waits ends by time, or is cancelled once nobody can go on:
+ *          then those who wait must have a reason to. Afterwards nothing is lost, nobody is
  *          queued, and the channel still does what a new one does.
  * Catches  A word that is written with a plain store while others change it; a count or a flag that
- *          one of the ways out of a call leaves behind.
+ *          one of the ways out of a call leaves behind; somebody who sleeps though there is a peer,
+ *          an element or room.
  */
 #include "chan_actor.h"
 
 /* A thread that makes one call. */
 typedef struct caller {
     cconc_chan *ch;
-    cconc_ctx  *ctx;
+    cconc_ctx  *own;      /* can be cancelled */
+    cconc_ctx  *ctx;      /* the same, or one below it that ends by time */
     int         value;    /* the first of two that it may send */
     int         sent;     /* the sum of those that went */
     int         received; /* the sum of those that came */
+    void      (*call)(struct caller *c);
 } caller;
+
+/* May a call that waits return err? */
+static bool is_an_end(const caller *c, int err)
+{
+    return err == 0 || err == EPIPE ||
+           ((err == ETIMEDOUT || err == ECANCELED) && cconc_ctx_err(c->ctx) == err);
+}
 
 static void sends(caller *c)
 {
     int err = cconc_chan_send(c->ch, c->ctx, &c->value);
-    MODEL_CHECK(err == 0 || err == ETIMEDOUT || err == EPIPE);
+    MODEL_CHECK(is_an_end(c, err));
     c->sent += err ? 0 : c->value;
 }
 
@@ -31,7 +42,7 @@ static void receives(caller *c)
 {
     int value = 0;
     int err = cconc_chan_recv(c->ch, c->ctx, &value);
-    MODEL_CHECK(err == 0 || err == ETIMEDOUT || err == EPIPE);
+    MODEL_CHECK(is_an_end(c, err));
     c->received += value;
 }
 
@@ -55,7 +66,7 @@ static void sends_both(caller *c)
     int values[2] = {c->value, c->value + 1};
     size_t count = 9;
     int err = cconc_chan_send_n(c->ch, c->ctx, values, 2, &count);
-    MODEL_CHECK(err == 0 || err == ETIMEDOUT || err == EPIPE);
+    MODEL_CHECK(is_an_end(c, err));
     MODEL_CHECK(err ? count < 2 : count == 2);
     for (size_t i = 0; i < count; i++) {
         c->sent += values[i];
@@ -67,7 +78,7 @@ static void receives_both(caller *c)
     int values[2] = {0, 0};
     size_t count = 9;
     int err = cconc_chan_recv_n(c->ch, c->ctx, values, 2, &count);
-    MODEL_CHECK(err == 0 || err == ETIMEDOUT || err == EPIPE);
+    MODEL_CHECK(is_an_end(c, err));
     MODEL_CHECK(err ? count == 0 : count == 1 || count == 2);
     c->received += values[0] + values[1];
 }
@@ -99,7 +110,7 @@ static void selects(caller *c, uint32_t flags)
     cconc_select_case cases[] = {cconc_select_send(c->ch, &c->value),
                                  cconc_select_recv(c->ch, &value), cconc_select_done(c->ctx)};
     int err = cconc_select(cases, 3, flags, &fired);
-    MODEL_CHECK(err == 0 || err == ETIMEDOUT || err == EPIPE || (flags && err == EAGAIN));
+    MODEL_CHECK(is_an_end(c, err) || (flags && err == EAGAIN));
     c->sent += err == 0 && fired == 0 ? c->value : 0;
     c->received += value;
 }
@@ -121,18 +132,42 @@ static void (*const calls[])(caller *c) = {
 
 enum { CALLS = sizeof(calls) / sizeof(calls[0]) };
 
-static void makes_any_call(void *arg)
+static void makes_its_call(void *arg)
 {
-    calls[model_choose(CALLS)](arg);
+    caller *c = arg;
+    c->call(c);
 }
 
-static caller *caller_new(cconc_chan *ch, int value)
+static caller *caller_new(cconc_chan *ch, int value, bool is_timed)
 {
     caller *c = model_zalloc(sizeof(*c));
+    cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
     c->ch = ch;
-    c->ctx = actor_limit(CCONC_MS);
+    c->own = actor_cancellable();
+    c->ctx = is_timed ? cconc_ctx_until(mem, c->own, MODEL_START + CCONC_MS) : c->own;
     c->value = value;
     return c;
+}
+
+/* Nobody can go on: whoever waits finds no peer, no element or no room, and the channel open. */
+static void must_wait_for_a_reason(cconc_chan *ch, caller *const all[], uint32_t count)
+{
+    size_t senders;
+    size_t receivers;
+    bool is_closed = false;
+    bool has_select = false; /* which waits on both sides */
+    cconc_chan_waiters(ch, &senders, &receivers);
+    for (uint32_t i = 0; i < count; i++) {
+        is_closed = is_closed || all[i]->call == closes;
+        has_select = has_select || all[i]->call == selects_either;
+    }
+    MODEL_CHECK(!is_closed || (senders == 0 && receivers == 0));
+    if (cconc_chan_cap(ch) > 0) {
+        MODEL_CHECK(senders == 0 || cconc_chan_len(ch) == cconc_chan_cap(ch));
+        MODEL_CHECK(receivers == 0 || cconc_chan_len(ch) == 0);
+    } else if (senders > 0 && receivers > 0) {
+        MODEL_CHECK(senders == 1 && receivers == 1 && has_select);
+    }
 }
 
 /* All elements that are left, as a sum. */
@@ -162,10 +197,11 @@ static void must_be_as_new(cconc_chan *ch)
     MODEL_EQ(cconc_chan_recv(ch, actor_limit(4 * CCONC_MS), &value), ETIMEDOUT);
 }
 
-static void meet(void (*call)(caller *c), uint32_t others)
+static void meet(void (*call)(caller *c), uint32_t count)
 {
     cconc_chan *ch = actor_chan(model_choose(3));
-    caller *all[3] = {caller_new(ch, 10), NULL, NULL};
+    bool is_timed = model_choose(2) == 1;
+    caller *all[3];
     int left = 0; /* of those that went in, when those that came out are taken away */
     size_t senders;
     size_t receivers;
@@ -173,15 +209,23 @@ static void meet(void (*call)(caller *c), uint32_t others)
         left = 1;
         actor_put(ch, 1);
     }
-    for (uint32_t i = 1; i <= others; i++) {
-        all[i] = caller_new(ch, 10 * (int)i + 10);
-        model_spawn(makes_any_call, all[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        all[i] = caller_new(ch, 10 * (int)i + 10, is_timed);
+        all[i]->call = i == 0 ? call : calls[model_choose(CALLS)];
+        model_spawn(makes_its_call, all[i]);
     }
-    call(all[0]);
+    if (!is_timed) {
+        model_settle();
+        must_wait_for_a_reason(ch, all, count);
+        for (uint32_t i = 0; i < count; i++) {
+            cconc_ctx_cancel(all[i]->own);
+        }
+    }
     model_join_all();
     model_rest();
-    for (uint32_t i = 0; i <= others; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         left += all[i]->sent - all[i]->received;
+        cconc_ctx_free(all[i]->own);
     }
     MODEL_EQ(drain(ch), left);
     cconc_chan_waiters(ch, &senders, &receivers);
@@ -197,7 +241,7 @@ static void meet(void (*call)(caller *c), uint32_t others)
 #define CHAN_PAIR(call)                                                                            \
     MODEL_SCENARIO(chan_pair_##call, .covers = "H16 H17 H19")                                      \
     {                                                                                              \
-        meet(call, 1);                                                                             \
+        meet(call, 2);                                                                             \
     }
 
 CHAN_PAIR(sends)
@@ -214,5 +258,5 @@ CHAN_PAIR(tries_to_select)
 
 MODEL_SCENARIO(chan_any_three, .bound = 1, .covers = "H16 H17 H19")
 {
-    meet(calls[model_choose(CALLS)], 2);
+    meet(calls[model_choose(CALLS)], 3);
 }
