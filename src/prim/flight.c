@@ -219,12 +219,15 @@ static bool await_enqueue(flight *one, wait_node *node)
     return flying;
 }
 
-/* The context ended first. */
-static void await_give_up(flight *one, wait_node *node, bool leaves)
+/* The context ended first. Returns false if one has landed since: the landing counted this caller
+ * among those who have the result, so it is one of them. */
+static bool await_give_up(flight *one, wait_node *node, bool leaves)
 {
     flight_landing landing;
+    bool flying;
     flight_landing_init(&landing);
     lock_take(&one->home->mu);
+    flying = one->state == FLIGHT_FLYING;
     if (node->queued) {
         waitq_remove(&one->waiters, node);
     }
@@ -233,6 +236,7 @@ static void await_give_up(flight *one, wait_node *node, bool leaves)
     }
     lock_leave(&one->home->mu);
     cconc__flight_finish(&landing);
+    return flying;
 }
 
 int cconc__flight_await(flight *one, cconc_ctx *ctx, bool leaves)
@@ -244,8 +248,7 @@ int cconc__flight_await(flight *one, cconc_ctx *ctx, bool leaves)
     wait_node_init(&node, &w, NULL, 0);
     if (await_enqueue(one, &node)) {
         cconc__waiter_park(&w, true);
-        if (waiter_kind(&w) != CLAIM_GRANT) {
-            await_give_up(one, &node, leaves);
+        if (waiter_kind(&w) != CLAIM_GRANT && await_give_up(one, &node, leaves)) {
             err = cconc__waiter_gave_up(&w, ctx);
         }
     }

@@ -35,6 +35,8 @@ MODEL_SCENARIO(flight_caller_that_leaves_disturbs_nobody, .bound = 2, .covers = 
                 : p[1].code == EINPROGRESS ? "left"
                                            : "refused");
     MODEL_CHECK(p[1].code == 0 || p[1].code == EINPROGRESS || p[1].code == ECANCELED);
+    /* Not one that was still a caller when the flight landed, but told that it has left. */
+    MODEL_EQ(cconc_flight_result_sharers(p[0].result), p[1].result == p[0].result ? 2 : 1);
     part_unref(&p[0]);
     part_unref(&p[1]);
     cconc_ctx_free(e->ctx);
