@@ -6,7 +6,7 @@
 
 #include "model.h"
 
-#define THINGS 8
+#define THINGS 12
 
 struct env;
 
