@@ -228,6 +228,9 @@ static uint32_t pct_pick(choice_kind kind, uint32_t n, const uint8_t *ids, bool 
         }
     }
     picks++;
+    if (model.current->has_yielded) {
+        priorities[model.current->id] = 0; /* or two that yield would keep all others out */
+    }
     for (uint32_t i = 1; i < n; i++) {
         best = priorities[ids[i]] > priorities[ids[best]] ? i : best;
     }
