@@ -4,9 +4,10 @@
  * Risk     Two calls that nobody thought of together: a caller who joins what the other one just
  *          leaves, forgets, lands or lets go.
  * Method   Each call meets each on another thread, for one key: it is free, its result is kept, or
- *          its function runs until all calls are back. What waits ends by time. Afterwards each
- *          argument was dropped once, each value destroyed once, each result counted for all who
- *          got it, and the table still does what a new one does.
+ *          its function runs until all calls are back. What waits ends by time, but for one of the
+ *          calls where the function does not wait. Afterwards each argument was dropped once, each
+ *          value destroyed once, each result counted for all who got it, and the table still does
+ *          what a new one does.
  * Catches  Callers that are counted on one way and not on the other, references that one of the
  *          ways out of a call keeps, keys that stay.
  */
@@ -208,6 +209,7 @@ static void prepare(caller *first, caller *c)
         c->part.call = first->part.call;
     } else {
         flies(first, first->part.e->ctx);
+        c->part.ctx = first->part.e->ctx; /* does not end */
         MODEL_EQ(first->part.code, 0);
     }
     first->part.call = NULL;
