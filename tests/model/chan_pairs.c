@@ -239,7 +239,7 @@ static void meet(void (*call)(caller *c), uint32_t count)
 }
 
 #define CHAN_PAIR(call)                                                                            \
-    MODEL_SCENARIO(chan_pair_##call, .covers = "H16 H17 H19")                                      \
+    MODEL_SCENARIO(chan_pair_##call, .bound = 2, .covers = "H16 H17 H19")                          \
     {                                                                                              \
         meet(call, 2);                                                                             \
     }

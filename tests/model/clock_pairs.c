@@ -225,7 +225,7 @@ static void meet(void (*call)(caller *c), uint32_t others)
 
 /* Not in the store-history build: see clock_virtual_meets_readers. */
 #define CLOCK_PAIR(call)                                                                           \
-    MODEL_SCENARIO(clock_pair_##call, .low = true, .covers = "T1 T4",                              \
+    MODEL_SCENARIO(clock_pair_##call, .bound = 1, .low = true, .covers = "T1 T4",                  \
                    .only = MODEL_IN_PLAIN | MODEL_IN_RACE | MODEL_IN_ASAN)                         \
     {                                                                                              \
         meet(call, 1);                                                                             \

@@ -425,7 +425,7 @@ static void meet(void (*call)(caller *c), uint32_t others)
 }
 
 #define CTX_PAIR(call)                                                                             \
-    MODEL_SCENARIO(ctx_pair_##call, .covers = "C1 C2 C3")                                          \
+    MODEL_SCENARIO(ctx_pair_##call, .bound = 1, .covers = "C1 C2 C3")                              \
     {                                                                                              \
         meet(call, 1);                                                                             \
     }

@@ -319,7 +319,7 @@ static void meet(void (*call)(caller *c), uint32_t others)
 }
 
 #define FLIGHT_PAIR(call)                                                                          \
-    MODEL_SCENARIO(flight_pair_##call, .covers = "F2 F3 C15")                                      \
+    MODEL_SCENARIO(flight_pair_##call, .bound = 1, .covers = "F2 F3 C15")                          \
     {                                                                                              \
         meet(call, 1);                                                                             \
     }

@@ -275,7 +275,7 @@ static void meet(void (*call)(caller *c), uint32_t others)
 }
 
 #define GROUP_PAIR(call)                                                                           \
-    MODEL_SCENARIO(group_pair_##call, .covers = "G3 G6 G8")                                        \
+    MODEL_SCENARIO(group_pair_##call, .bound = 1, .covers = "G3 G6 G8")                            \
     {                                                                                              \
         meet(call, 1);                                                                             \
     }

@@ -181,7 +181,7 @@ static void meet(void (*call)(caller *c), uint32_t count)
 }
 
 #define KEYED_PAIR(call)                                                                           \
-    MODEL_SCENARIO(limiter_keyed_pair_##call, .covers = "L2 L8 O3 R5")                             \
+    MODEL_SCENARIO(limiter_keyed_pair_##call, .bound = 2, .covers = "L2 L8 O3 R5")                 \
     {                                                                                              \
         meet(call, 2);                                                                             \
     }

@@ -305,7 +305,7 @@ static void meet(void (*call)(caller *c), uint32_t count)
 }
 
 #define LIMITER_PAIR(call)                                                                         \
-    MODEL_SCENARIO(limiter_pair_##call, .covers = "R2 R3 R4 R5 R7")                                \
+    MODEL_SCENARIO(limiter_pair_##call, .bound = 2, .covers = "R2 R3 R4 R5 R7")                    \
     {                                                                                              \
         meet(call, 2);                                                                             \
     }

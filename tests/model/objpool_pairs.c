@@ -173,7 +173,7 @@ static void meet(void (*call)(caller *c), uint32_t others)
 }
 
 #define OBJPOOL_PAIR(call)                                                                         \
-    MODEL_SCENARIO(objpool_pair_##call)                                                            \
+    MODEL_SCENARIO(objpool_pair_##call, .bound = 2)                                                \
     {                                                                                              \
         meet(call, 1);                                                                             \
     }

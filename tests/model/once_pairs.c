@@ -303,7 +303,7 @@ static void meet(void (*call)(caller *c), uint32_t count)
 }
 
 #define ONCE_PAIR(call)                                                                            \
-    MODEL_SCENARIO(once_pair_##call, .covers = "O1 O2 H20")                                        \
+    MODEL_SCENARIO(once_pair_##call, .bound = 2, .covers = "O1 O2 H20")                            \
     {                                                                                              \
         meet(call, 2);                                                                             \
     }

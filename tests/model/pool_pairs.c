@@ -350,7 +350,7 @@ static void meet(void (*call)(caller *c), uint32_t others)
 }
 
 #define POOL_PAIR(call)                                                                            \
-    MODEL_SCENARIO(pool_pair_##call, .covers = "W16 W17 W18")                                      \
+    MODEL_SCENARIO(pool_pair_##call, .bound = 1, .covers = "W16 W17 W18")                          \
     {                                                                                              \
         meet(call, 1);                                                                             \
     }

@@ -206,7 +206,7 @@ static void meet(void (*call)(caller *c), uint32_t others)
 }
 
 #define PROCESS_PAIR(call)                                                                         \
-    MODEL_SCENARIO(process_pair_##call, .covers = "W6 W12 W16")                                    \
+    MODEL_SCENARIO(process_pair_##call, .bound = 1, .covers = "W6 W12 W16")                        \
     {                                                                                              \
         meet(call, 1);                                                                             \
     }

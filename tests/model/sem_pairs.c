@@ -240,7 +240,7 @@ static void meet(void (*call)(caller *c), uint32_t count)
 }
 
 #define SEM_PAIR(call)                                                                             \
-    MODEL_SCENARIO(sem_pair_##call, .covers = "S1 S3 S8 H20")                                      \
+    MODEL_SCENARIO(sem_pair_##call, .bound = 2, .covers = "S1 S3 S8 H20")                          \
     {                                                                                              \
         meet(call, 2);                                                                             \
     }

@@ -134,7 +134,7 @@ static void meet(void (*call)(caller *c), uint32_t count)
     cconc_sometimes_free(e->some);
 }
 
-MODEL_SCENARIO(sometimes_pair_does, .covers = "O1 H20 S8")
+MODEL_SCENARIO(sometimes_pair_does, .bound = 2, .covers = "O1 H20 S8")
 {
     meet(does, 2);
 }

@@ -217,7 +217,7 @@ static void meet(void (*call)(caller *c), uint32_t others, bool is_in_time)
 }
 
 #define TICKER_PAIR(call)                                                                          \
-    MODEL_SCENARIO(ticker_pair_##call, .covers = "T2 T4 T7")                                       \
+    MODEL_SCENARIO(ticker_pair_##call, .bound = 2, .covers = "T2 T4 T7")                           \
     {                                                                                              \
         meet(call, 1, false);                                                                      \
     }
@@ -237,7 +237,7 @@ MODEL_SCENARIO(ticker_any_three, .bound = 1, .covers = "T2 T4 T7")
 }
 
 /* What waits sleeps until the tick, whoever has moved that; and no longer. */
-MODEL_SCENARIO(ticker_any_two_in_time, .faults = MODEL_LATE_TIME, .covers = "T4 H16")
+MODEL_SCENARIO(ticker_any_two_in_time, .bound = 2, .faults = MODEL_LATE_TIME, .covers = "T4 H16")
 {
     meet(calls[model_choose(CALLS)], 1, true);
 }

@@ -224,7 +224,7 @@ static void meet_waited(void (*call)(caller *c), uint32_t others, bool is_in_tim
 }
 
 #define TIMER_PAIR(call)                                                                           \
-    MODEL_SCENARIO(timer_pair_##call, .covers = "T1 T2 T4")                                        \
+    MODEL_SCENARIO(timer_pair_##call, .bound = 2, .covers = "T1 T2 T4")                            \
     {                                                                                              \
         meet_waited(call, 1, false);                                                               \
     }
@@ -246,7 +246,7 @@ MODEL_SCENARIO(timer_any_three, .bound = 1, .covers = "T1 T2 T4")
 }
 
 /* What waits sleeps until the due time, whoever has moved that; and no longer. */
-MODEL_SCENARIO(timer_any_two_in_time, .faults = MODEL_LATE_TIME, .covers = "T4 H16")
+MODEL_SCENARIO(timer_any_two_in_time, .bound = 2, .faults = MODEL_LATE_TIME, .covers = "T4 H16")
 {
     meet_waited(calls[model_choose(CALLS)], 1, true);
 }
@@ -322,7 +322,7 @@ static void meet_running(void (*call)(caller *c), uint32_t others)
 }
 
 #define TIMER_FUNC_PAIR(call)                                                                      \
-    MODEL_SCENARIO(timer_func_pair_##call, .covers = "T1 T2 C12")                                  \
+    MODEL_SCENARIO(timer_func_pair_##call, .bound = 2, .covers = "T1 T2 C12")                      \
     {                                                                                              \
         meet_running(call, 1);                                                                     \
     }

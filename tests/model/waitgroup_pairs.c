@@ -199,7 +199,7 @@ static void meet(void (*call)(caller *c), uint32_t count, uint32_t choices)
 }
 
 #define WAITGROUP_PAIR(call)                                                                       \
-    MODEL_SCENARIO(waitgroup_pair_##call, .covers = "G3 G5 S8")                                    \
+    MODEL_SCENARIO(waitgroup_pair_##call, .bound = 2, .covers = "G3 G5 S8")                        \
     {                                                                                              \
         meet(call, 2, WITHOUT_TASKS);                                                              \
     }

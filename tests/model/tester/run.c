@@ -222,10 +222,10 @@ static bool is_late(void)
 }
 
 /* How long to search with growing bounds. */
-static int64_t bounded_ms(const outcome *out)
+static int64_t bounded_ms(const model_scenario *scenario, const outcome *out)
 {
-    if (is_full) {
-        return 60000;
+    if (is_full) { /* one with a bound of its own has too many to explore much */
+        return scenario->bound ? 10000 : 60000;
     }
     if (is_first_enough) { /* a mutant: where nothing is found the time is well spent */
         return 10000;
@@ -251,7 +251,7 @@ static bool explore_fixed(const model_scenario *scenario, outcome *out)
             return false;
         }
     }
-    return explore_bounded(scenario, out, bounded_ms(out)) &&
+    return explore_bounded(scenario, out, bounded_ms(scenario, out)) &&
            explore_portfolio(scenario, out, is_first_enough ? 3000 : 300, now_ms() + 5000);
 }
 
