@@ -332,6 +332,7 @@ static bool exec_may_queue_locked(void)
 int cconc__executor_submit(exec_task *task)
 {
     exec_move move;
+    uint32_t turn = 0;
     if (!plat_fork_is_ours()) {
         return ENOTRECOVERABLE;
     }
@@ -346,7 +347,7 @@ int cconc__executor_submit(exec_task *task)
                 return err;
             }
         } else { /* the very first thread is being made by another submit */
-            plat_cpu_yield();
+            plat_cpu_await(turn++);
         }
         lock_take(&ex->mu);
     }

@@ -105,9 +105,10 @@ static self *self_find(void)
 self *cconc__self_make(void)
 {
     self *me = self_find();
+    uint32_t turn = 0;
     (void)plat_fork_is_ours(); /* what a thread begins, a child of its process is told from */
     while (!me) {
-        plat_cpu_yield();
+        plat_cpu_await(turn++);
         me = self_find();
     }
     me->slot.on_exit = self_thread_ends;

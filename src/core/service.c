@@ -40,7 +40,7 @@ static void service_run(void *arg)
 static bool service_claim(service *s)
 {
     service_state found;
-    for (;;) {
+    for (uint32_t turn = 0;; turn++) {
         lock_take(s->mu);
         found = s->state;
         if (found == SERVICE_NONE) {
@@ -50,7 +50,7 @@ static bool service_claim(service *s)
         if (found == SERVICE_NONE || found == SERVICE_RUNNING) {
             return found == SERVICE_NONE;
         }
-        plat_cpu_yield();
+        plat_cpu_await(turn);
     }
 }
 

@@ -150,6 +150,6 @@ void cconc__spin_moment(uint32_t *rounds)
     if (*rounds < PLAT_CPU_PAUSES && cconc__spin_cpus() > 1) {
         plat_cpu_relax();
     } else {
-        plat_cpu_yield();
+        plat_cpu_await(*rounds);
     }
 }

@@ -53,8 +53,9 @@ static void *alloc_zeroed(void *memory, size_t size)
 static void *alloc_take(size_t size)
 {
     uint32_t found = atom_load_acq(&choice); /* [alloc.1] acq: the hook */
+    uint32_t turn = 0;
     while (found == CHOOSING) {
-        plat_cpu_yield();
+        plat_cpu_await(turn++);
         found = atom_load_acq(&choice); /* [alloc.1] acq: as above */
     }
     return found == CHOSEN ? alloc_zeroed(chosen.alloc_fn(size, chosen.user), size) : NULL;
@@ -67,7 +68,7 @@ static void alloc_give(void *memory)
 #else
 static void alloc_settled(void)
 {
-    for (;;) {
+    for (uint32_t turn = 0;; turn++) {
         uint32_t found = atom_load_acq(&choice); /* [alloc.1] acq: the hook */
         if (found == CHOSEN) {
             return;
@@ -76,7 +77,7 @@ static void alloc_settled(void)
             (void)plat_fork_is_ours(); /* I4 */
             (void)atom_cas_rlx_rlx(&choice, &found, CHOSEN); /* rlx: looked at again above */
         } else {
-            plat_cpu_yield();
+            plat_cpu_await(turn);
         }
     }
 }

@@ -1,4 +1,4 @@
-/* cpu.c - how many processors there are for us
+/* cpu.c - how many processors there are for us, and how to leave one for a moment
  * SPDX-License-Identifier: MIT
  *
  * Idea        The affinity mask counts, not the machine: a process pinned to one CPU must not spin.
@@ -12,7 +12,12 @@
 #if !defined(CCONC_PLAT_HEADER)
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "plat/thread.h"
+
+#define CPU_DOZE_NS 50000
 
 uint32_t cconc__cpu_count(void)
 {
@@ -28,6 +33,16 @@ uint32_t cconc__cpu_count(void)
     online = sysconf(_SC_NPROCESSORS_ONLN);
     errno = saved;
     return online > 0 ? (uint32_t)online : 1;
+}
+
+void cconc__cpu_doze(void)
+{
+    static const struct timespec moment = {0, CPU_DOZE_NS};
+    int saved = errno;
+    bool was = cconc__thread_let_cancel(false);
+    (void)nanosleep(&moment, NULL);
+    (void)cconc__thread_let_cancel(was);
+    errno = saved;
 }
 
 #endif

@@ -15,6 +15,9 @@
 /* How often a spin loop pauses at most before it gives the processor away. */
 #define PLAT_CPU_PAUSES 100
 
+/* How often one that waits for a thread yields, before it sleeps between two looks. */
+#define PLAT_CPU_YIELDS 200
+
 /* Give the number of CPUs in the calling thread's affinity mask, at least 1. */
 uint32_t cconc__cpu_count(void);
 
@@ -46,6 +49,20 @@ static inline void plat_cpu_yield(void)
 #else
     (void)sched_yield();
 #endif
+}
+
+/* Sleep for a moment. It is no point of cancellation, and errno stays. */
+void cconc__cpu_doze(void);
+
+/* Pass the turn-th turn, counted from 0, of a loop that waits until another thread has gone on. By
+ * yields alone one of lower priority never would, where priorities are strict. */
+static inline void plat_cpu_await(uint32_t turn)
+{
+    if (turn < PLAT_CPU_YIELDS) {
+        plat_cpu_yield();
+    } else {
+        cconc__cpu_doze();
+    }
 }
 
 #endif

@@ -95,6 +95,11 @@ void cconc_port_thread_ends(void)
     }
 }
 
+void cconc__cpu_doze(void)
+{
+    cconc_port_doze();
+}
+
 static void port_main(void *arg)
 {
     plat_thread *thread = arg;
@@ -117,8 +122,9 @@ int cconc__thread_start(plat_thread *thread, size_t stack_size)
 
 void cconc__thread_join(plat_thread *thread)
 {
+    uint32_t turn = 0;
     while (!atom_load_acq(&thread->is_known)) { /* [port.1] acq: id is stored */
-        plat_cpu_yield();
+        plat_cpu_await(turn++);
     }
     cconc_port_thread_join(&thread->id);
 }

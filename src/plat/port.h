@@ -86,6 +86,9 @@ int64_t cconc_port_now_ns(void);
 /* Let another thread run first. */
 void cconc_port_yield(void);
 
+/* Sleep for a tick or so, in which threads of lower priority run, too. */
+void cconc_port_doze(void);
+
 /* Write into out, of size bytes, as vsnprintf does, which may be called. What the library itself
  * writes needs %s, %.10s, %d, %u, %zu, %lld and %llu; causes of contexts have what their callers
  * use. */

@@ -130,8 +130,9 @@ static void signal_handler(int number)
 /* Wait until no handler runs that may have seen what was taken away before. */
 static void signal_quiesce(void)
 {
+    uint32_t turn = 0;
     while (atom_load_sc(&inside) > 0) { /* [sig.1] B */
-        plat_cpu_yield();
+        plat_cpu_await(turn++);
     }
 }
 

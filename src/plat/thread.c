@@ -190,8 +190,9 @@ int cconc__thread_start(plat_thread *thread, size_t stack_size)
 void cconc__thread_join(plat_thread *thread)
 {
     bool was = cconc__thread_let_cancel(false);
+    uint32_t turn = 0;
     while (!atom_load_acq(&thread->is_known)) { /* [thread.1] acq: the id */
-        plat_cpu_yield();
+        plat_cpu_await(turn++);
     }
     (void)pthread_join(thread->id, NULL);
     (void)cconc__thread_let_cancel(was);

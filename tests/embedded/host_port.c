@@ -145,6 +145,12 @@ void cconc_port_yield(void)
     (void)sched_yield();
 }
 
+void cconc_port_doze(void)
+{
+    static const struct timespec tick = {0, TICK_NS};
+    (void)nanosleep(&tick, NULL);
+}
+
 void cconc_port_format(char *out, size_t size, const char *format, va_list args)
 {
     (void)vsnprintf(out, size, format, args);

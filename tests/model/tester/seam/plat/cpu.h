@@ -27,4 +27,10 @@ static inline void plat_cpu_yield(void)
     model_yield();
 }
 
+static inline void plat_cpu_await(uint32_t turn)
+{
+    (void)turn;
+    model_yield();
+}
+
 #endif
