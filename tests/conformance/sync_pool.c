@@ -215,18 +215,19 @@ static void pool_never_gives_one_item_to_two_at_once(void **state)
 static void pool_keeps_no_more_than_its_bound_and_destroys_the_rest_unlike_go(void **state)
 {
     struct factory f = {.made = 0};
-    struct item *items[30];
+    enum { ITEMS = 60, BOUND = 5, CACHE = 32 }; /* CACHE: what the thread keeps */
+    struct item *items[ITEMS];
     (void)state;
-    pool_start(&f, 5);
-    for (int i = 0; i < 30; i++) {
+    pool_start(&f, BOUND);
+    for (int i = 0; i < ITEMS; i++) {
         items[i] = pool_get(&f);
     }
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < ITEMS; i++) {
         cconc_objpool_put(f.pool, items[i]);
     }
-    assert_in_range(atomic_load(&f.destroyed), 30 - 5 - 8, 30 - 5); /* 8 in the thread's cache */
+    assert_in_range(atomic_load(&f.destroyed), ITEMS - BOUND - CACHE, ITEMS - BOUND);
     cconc_objpool_free(f.pool);
-    assert_int_equal(atomic_load(&f.destroyed), 30);
+    assert_int_equal(atomic_load(&f.destroyed), ITEMS);
 }
 
 int main(int argc, char **argv)
