@@ -43,10 +43,9 @@ void cconc__clock_freeze(void)
 void cconc__clock_set(int64_t now_ns)
 {
     plat_mutex_lock(&reading_mu);
-    if (!plat_clock_is_virtual() || now_ns > reading_ns) {
+    if (now_ns > reading_ns) {
         reading_ns = now_ns;
     }
-    atom_store_rlx(&cconc__clock_is_set, 1); /* rlx: see above */
     plat_mutex_unlock(&reading_mu);
 }
 

@@ -26,7 +26,7 @@ int64_t cconc__clock_reading(void);
 /* Let the virtual clock stand where the real one is, and be the one from now on. */
 void cconc__clock_freeze(void);
 
-/* Let the virtual clock stand at now_ns: it moves on, or is the one again. */
+/* Let the virtual clock move on to now_ns, never back. */
 void cconc__clock_set(int64_t now_ns);
 
 /* Go back to the real clock. */

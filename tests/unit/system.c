@@ -21,6 +21,7 @@
 #include "plat/tls.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -47,6 +48,7 @@ static atomic_int online = USUAL;   /* processors */
 static atomic_int event = USUAL;
 static atomic_int signals = USUAL;
 static atomic_int interrupted = 0; /* writes */
+static atomic_int called_off = 0;  /* polls */
 static atomic_int bits = USUAL;
 static atomic_int advice = USUAL;
 static atomic_int keys = USUAL;
@@ -67,6 +69,8 @@ int __real_signalfd(int fd, const sigset_t *mask, int flags);
 int __wrap_signalfd(int fd, const sigset_t *mask, int flags);
 ssize_t __real_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
+int __real_poll(struct pollfd *items, nfds_t count, int timeout);
+int __wrap_poll(struct pollfd *items, nfds_t count, int timeout);
 ssize_t __real_getrandom(void *bytes, size_t size, unsigned flags);
 ssize_t __wrap_getrandom(void *bytes, size_t size, unsigned flags);
 int __real_madvise(void *address, size_t size, int what);
@@ -133,6 +137,16 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t size)
         return -1;
     }
     return __real_write(fd, bytes, size);
+}
+
+int __wrap_poll(struct pollfd *items, nfds_t count, int timeout)
+{
+    if (atomic_load(&called_off) > 0) {
+        atomic_fetch_sub(&called_off, 1);
+        errno = EINTR;
+        return -1;
+    }
+    return __real_poll(items, count, timeout);
 }
 
 ssize_t __wrap_getrandom(void *bytes, size_t size, unsigned flags)
@@ -298,6 +312,25 @@ static void system_that_interrupts_a_raise_has_it_raised_again(void **state)
     assert_int_equal(atomic_load(&interrupted), 0);
     assert_int_equal(read(fd.read_end, &count, sizeof(count)), sizeof(count));
     assert_int_equal(count, 1);
+    cconc__fd_close(&fd);
+}
+
+static void system_that_interrupts_a_wait_for_descriptors_is_asked_again(void **state)
+{
+    plat_fd fd;
+    plat_fd other;
+    (void)state;
+    assert_int_equal(cconc__fd_open(&fd), 0);
+    assert_int_equal(cconc__fd_open(&other), 0);
+    cconc__fd_raise(other.write_end);
+    atomic_store(&called_off, 2);
+    errno = ERRNO_MARK;
+    cconc__fd_await(&fd, other.read_end); /* twice for nothing, then for the other one */
+    assert_int_equal(errno, ERRNO_MARK);
+    assert_int_equal(atomic_load(&called_off), 0);
+    cconc__fd_raise(fd.write_end);
+    cconc__fd_await(&fd, -1);
+    cconc__fd_close(&other);
     cconc__fd_close(&fd);
 }
 
@@ -510,6 +543,7 @@ int main(int argc, char **argv)
         UNIT_TEST(system_out_of_descriptors_says_whose_limit_it_is_or_else_no_memory),
         UNIT_TEST(system_without_a_descriptor_for_signals_makes_no_context_of_them),
         UNIT_TEST(system_that_interrupts_a_raise_has_it_raised_again),
+        UNIT_TEST(system_that_interrupts_a_wait_for_descriptors_is_asked_again),
         UNIT_TEST(system_without_random_bits_has_every_byte_filled_and_differently),
         UNIT_TEST(system_that_cannot_wait_by_the_monotonic_clock_says_so_and_aborts),
         UNIT_TEST(system_that_ends_waits_early_is_asked_for_more_until_it_does_not),
