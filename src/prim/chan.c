@@ -24,6 +24,14 @@
 
 #define CHAN_LOOKS 64 /* of the looks before queueing, one goes further than the slot */
 
+/* A program that has the library inside would have these inlined, and gcc warn of elements larger
+ * than the one that it sees there. */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 #define CHAN_BYTES (sizeof(cconc_chan) + ATOM_LINE - 1) /* so that it can begin with a line */
 
 _Static_assert(CHAN_BYTES <= sizeof(cconc_chan_storage), "a channel fits its storage");
@@ -357,7 +365,7 @@ static bool chan_elem_is_missing(const cconc_chan *ch, const void *elem)
     return !elem && ch && ch->ring.elem_size > 0;
 }
 
-int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, const void *elem)
+APART int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, const void *elem)
 {
     MUST_ALIGN(ch, cconc_chan);
     MUST_ALIGN(ctx, cconc_ctx);
@@ -367,14 +375,14 @@ int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, const void *elem)
     return chan_move(ch, CHAN_SEND, ctx, (void *)(uintptr_t)elem);
 }
 
-int cconc_chan_recv(cconc_chan *ch, cconc_ctx *ctx, void *out_elem)
+APART int cconc_chan_recv(cconc_chan *ch, cconc_ctx *ctx, void *out_elem)
 {
     MUST_ALIGN(ch, cconc_chan);
     MUST_ALIGN(ctx, cconc_ctx);
     return chan_move(ch, CHAN_RECV, ctx, out_elem);
 }
 
-int cconc_chan_try_send(cconc_chan *ch, const void *elem)
+APART int cconc_chan_try_send(cconc_chan *ch, const void *elem)
 {
     MUST_ALIGN(ch, cconc_chan);
     if (chan_elem_is_missing(ch, elem)) {
@@ -383,7 +391,7 @@ int cconc_chan_try_send(cconc_chan *ch, const void *elem)
     return ch ? chan_attempt(ch, CHAN_SEND, (void *)(uintptr_t)elem) : EAGAIN;
 }
 
-int cconc_chan_try_recv(cconc_chan *ch, void *out_elem)
+APART int cconc_chan_try_recv(cconc_chan *ch, void *out_elem)
 {
     MUST_ALIGN(ch, cconc_chan);
     return ch ? chan_attempt(ch, CHAN_RECV, out_elem) : EAGAIN;

@@ -154,7 +154,7 @@ class KnownCode:
         man = os.path.join(root, "docs", "man")
         for page in pages.read_pages(man) if os.path.isdir(man) else ():
             self.blocks |= {self.bare(page.block(name) or "") for name in ("SYNOPSIS", "EXAMPLE")}
-        for top in ("examples", "include"):
+        for top in ("examples", "include", "src", "tests"):
             for folder, _, names in os.walk(os.path.join(root, top)):
                 for name in names:
                     if name.endswith((".c", ".h")):
