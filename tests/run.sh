@@ -24,6 +24,8 @@
 #           quirks              unit on the pthreads of other systems (tests/quirk), and whether
 #                               code that trusts them is caught
 #           clang-14 clang-19   unit, stress and examples with that compiler, checks on
+#           modes               unit, optimised in other ways, hardened, and by the sanitizers of
+#                               clang
 #           amalgamation        unit, conformance and examples on cconc.c, and its compilers
 #           arches              unit and conformance with musl; a part of them, emulated, on i686,
 #                               armhf, aarch64, riscv64, s390x and powerpc
@@ -48,7 +50,7 @@ usage() {
 
 layers=(unit conformance stress examples lint install bench sweep model asan tsan)
 full_layers=(sweep-all eintr stopcont faketime one-cpu hogs valgrind helgrind
-    strategies quirks clang-14 clang-19 amalgamation arches promela coverage instructions site
+    strategies quirks clang-14 clang-19 modes amalgamation arches promela coverage instructions site
     embedded packaging debian)
 only=
 only_suites= # of which programs are built; all if empty
@@ -72,6 +74,7 @@ mkdir -p build
 source src/tools/packages.sh
 source tests/builds/cmocka.sh
 source tests/builds/arches.sh
+source tests/builds/modes.sh
 need_build_tools
 need libcmocka-dev pkg-config --exists cmocka
 need libcurl4-openssl-dev pkg-config --exists libcurl
@@ -530,6 +533,7 @@ run_layer() {
     clang-*) run_clang "$1" ;;
     strategies) run_strategies ;;
     quirks) run_quirks ;;
+    modes) run_modes ;;
     promela) run_promela ;;
     instructions) run_instructions ;;
     site) run_site ;;

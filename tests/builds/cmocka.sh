@@ -50,7 +50,7 @@ build_cmocka() {
 Name: cmocka
 Description: compiled by $*
 Version: ${source##*-}
-Cflags: -I$source/include
+Cflags: -isystem $source/include
 Libs: $folder/libcmocka.a
 PC
 }

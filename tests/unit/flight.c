@@ -332,7 +332,7 @@ static void flight_refuses_what_cannot_be_right_and_keeps_nothing(void **state)
     assert_int_equal(flight_do_async(set, NULL, "k", &trip, &call), 0);
     assert_int_equal(cconc_flight_then(call, NULL, NULL, NULL), EINVAL);
     assert_int_equal(cconc_flight_send(call, NULL, NULL, NULL), EINVAL);
-    assert_int_equal(cconc_flight_send(call, stack_ctx, (cconc_chan *)(void *)&trip, NULL), EINVAL);
+    assert_int_equal(cconc_flight_send(call, stack_ctx, (cconc_chan *)(void *)&mem, NULL), EINVAL);
     assert_int_equal(flight_wait(call, NULL), 0);
     flight_end(set);
 }
