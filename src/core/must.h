@@ -24,10 +24,11 @@ _Noreturn void cconc__misuse_broken(const char *fact, const char *file, int line
 /* In a forked child: the hook's lock is free. */
 void cconc__misuse_forked(void);
 
+/* A function that stays one wherever it is called. */
 #if defined(__GNUC__)
-#define SELDOM __attribute__((noinline))
+#define APART __attribute__((noinline))
 #else
-#define SELDOM
+#define APART
 #endif
 
 #define MUST(fact, ...)                                                                            \

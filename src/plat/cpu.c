@@ -6,7 +6,8 @@
  * Locks       None.
  * Ordering    None.
  * Lifetime    Nothing is kept.
- * Rejected    sysconf alone: it counts CPUs that this process may not use. */
+ * Rejected    sysconf alone: it counts CPUs that this process may not use. Yields alone while
+ *             another thread is to go on: by strict priorities a lower one never would. */
 #include "plat/cpu.h"
 
 #if !defined(CCONC_PLAT_HEADER)

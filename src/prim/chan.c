@@ -24,14 +24,6 @@
 
 #define CHAN_LOOKS 64 /* of the looks before queueing, one goes further than the slot */
 
-/* A program that has the library inside would have these inlined, and gcc warn of elements larger
- * than the one that it sees there. */
-#if defined(__GNUC__)
-#define APART __attribute__((noinline))
-#else
-#define APART
-#endif
-
 #define CHAN_BYTES (sizeof(cconc_chan) + ATOM_LINE - 1) /* so that it can begin with a line */
 
 _Static_assert(CHAN_BYTES <= sizeof(cconc_chan_storage), "a channel fits its storage");
@@ -365,6 +357,9 @@ static bool chan_elem_is_missing(const cconc_chan *ch, const void *elem)
     return !elem && ch && ch->ring.elem_size > 0;
 }
 
+/* The calls that move one are APART: inlined into a program that has the library inside, gcc would
+ * warn of elements larger than the one that it sees there. */
+
 APART int cconc_chan_send(cconc_chan *ch, cconc_ctx *ctx, const void *elem)
 {
     MUST_ALIGN(ch, cconc_chan);
@@ -465,9 +460,7 @@ void cconc_chan_waiters(cconc_chan *ch, size_t *out_senders, size_t *out_receive
     size_t senders = 0;
     size_t receivers = 0;
     if (ch) {
-        if (ch->ring.cap == 0) {
-            cconc__chan_unseat(ch);
-        }
+        chan_unseat(ch);
         lock_take(&ch->mu);
         senders = ch->side[CHAN_SEND].queue.count;
         receivers = ch->side[CHAN_RECV].queue.count;

@@ -73,6 +73,14 @@ void        cconc__chan_seat_settle(cconc_chan *ch, chan_dir dir, lone_waiter *b
 void cconc__chan_unseat_locked(cconc_chan *ch);
 void cconc__chan_unseat(cconc_chan *ch);
 
+/* The same; with a ring nobody sits. */
+static inline void chan_unseat(cconc_chan *ch)
+{
+    if (ch->ring.cap == 0) {
+        cconc__chan_unseat(ch);
+    }
+}
+
 /* chan.c: put node into dir's queue, behind all that began to wait no later. */
 void cconc__chan_insert_locked(cconc_chan *ch, chan_dir dir, wait_node *node);
 

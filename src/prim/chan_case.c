@@ -21,9 +21,7 @@ static size_t case_version(const cconc_chan *ch, chan_dir dir)
 static bool chan_case_is_ready(cconc_chan *ch, chan_dir dir, size_t *out_version)
 {
     size_t word;
-    if (ch->ring.cap == 0) {
-        cconc__chan_unseat(ch);
-    }
+    chan_unseat(ch);
     *out_version = case_version(ch, dir);
     /* [ring.2] [meet.1] acq: what came before close */
     word = atom_load_acq(ch->ring.word[CHAN_SEND]);

@@ -258,7 +258,7 @@ static void objpool_count_get(cconc_objpool *pool, objpool_cache *cache)
     }
 }
 
-static SELDOM int objpool_get_slow(cconc_objpool *pool, void **out_object)
+static APART int objpool_get_slow(cconc_objpool *pool, void **out_object)
 {
     objpool_cache *cache;
     void *object;
@@ -365,7 +365,7 @@ static void objpool_put_go(void *arg)
     }
 }
 
-static SELDOM void objpool_put_slow(cconc_objpool *pool, objpool_cache *cache, void *object)
+static APART void objpool_put_slow(cconc_objpool *pool, objpool_cache *cache, void *object)
 {
     objpool_putting putting = {pool, cache, {object, pool->size}};
     if (!cache) {
