@@ -6,7 +6,7 @@
 #ifndef CHAN_ACTOR_H
 #define CHAN_ACTOR_H
 
-#include "model.h"
+#include "limit.h"
 
 typedef struct actor {
     cconc_chan *ch;
@@ -89,8 +89,7 @@ static inline cconc_ctx *actor_cancellable(void)
 /* A context that ends delay_ns from now and needs no free, nor the timer service. */
 static inline cconc_ctx *actor_limit(int64_t delay_ns)
 {
-    cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
-    return cconc_ctx_until(mem, NULL, MODEL_START + delay_ns);
+    return limit(NULL, delay_ns);
 }
 
 /* Send and receive where that takes no waiting, or ends for certain. */

@@ -141,10 +141,9 @@ static void makes_its_call(void *arg)
 static caller *caller_new(cconc_chan *ch, int value, bool is_timed)
 {
     caller *c = model_zalloc(sizeof(*c));
-    cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
     c->ch = ch;
     c->own = actor_cancellable();
-    c->ctx = is_timed ? cconc_ctx_until(mem, c->own, MODEL_START + CCONC_MS) : c->own;
+    c->ctx = is_timed ? limit(c->own, CCONC_MS) : c->own;
     c->value = value;
     return c;
 }

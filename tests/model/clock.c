@@ -170,9 +170,8 @@ MODEL_SCENARIO(clock_advance_meets_cancel, .low = true, .bound = 2, .goals = "sl
 }
 
 /* The clock is to be real again while a wait by the virtual one begins, or is over. */
-MODEL_SCENARIO(clock_real_meets_sleep, .low = true, .goals = "busy real", .covers = "T4")
+static void go_real_beside_sleep(env *e)
 {
-    env *e = env_virtual();
     int err;
     model_spawn(sleeps_1000, e);
     err = cconc_clock_real();
@@ -186,6 +185,11 @@ MODEL_SCENARIO(clock_real_meets_sleep, .low = true, .goals = "busy real", .cover
         model_join_all();
     }
     MODEL_EQ(e->err[1], 0);
+}
+
+MODEL_SCENARIO(clock_real_meets_sleep, .low = true, .goals = "busy real", .covers = "T4")
+{
+    go_real_beside_sleep(env_virtual());
 }
 
 static void reads(void *arg)
@@ -229,20 +233,8 @@ MODEL_SCENARIO(clock_real_meets_sleep_and_is_ahead, .low = true, .goals = "busy 
                .covers = "T1 T4")
 {
     env *e = env_virtual();
-    int err;
     model_pass(5000);
-    model_spawn(sleeps_1000, e);
-    err = cconc_clock_real();
-    if (err) {
-        MODEL_EQ(err, EBUSY);
-        model_cover("busy");
-        end_its_wait();
-        go_real();
-    } else {
-        model_cover("real");
-        model_join_all();
-    }
-    MODEL_EQ(e->err[1], 0);
+    go_real_beside_sleep(e);
 }
 
 static void reads_twice(void *arg)

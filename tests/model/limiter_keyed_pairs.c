@@ -9,7 +9,7 @@
  *          still does what a new one does.
  * Catches  A key that is there twice, or whose entry is lost; tokens that come from nowhere.
  */
-#include "model.h"
+#include "limit.h"
 
 #define TENTH (100 * CCONC_MS) /* in which one token comes, at ten a second */
 
@@ -159,13 +159,12 @@ static void meet(void (*call)(caller *c), uint32_t count)
     is_timed = how_many_make(all, count, waits) > 0 && model_choose(2) == 1;
     for (uint32_t i = 0; i < count; i++) {
         caller *c = &all[i];
-        cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
         c->set = set;
         c->most = most;
         c->next = &all[(i + 1) % count];
         c->is_timed = is_timed;
         MODEL_EQ(cconc_ctx_with_cancel(NULL, &c->own), 0);
-        c->ctx = is_timed ? cconc_ctx_until(mem, c->own, MODEL_START + 3 * TENTH / 2) : c->own;
+        c->ctx = is_timed ? limit(c->own, 3 * TENTH / 2) : c->own;
     }
     for (uint32_t i = 0; i < count; i++) {
         model_spawn(makes_its_call, &all[i]);

@@ -10,7 +10,7 @@
  * Catches  Tokens that come from nowhere, or are taken twice; a change that leaves a sleeper
  *          asleep; a reservation that one of the ways out of a wait keeps.
  */
-#include "model.h"
+#include "limit.h"
 
 #define TENTH (100 * CCONC_MS) /* in which one token comes, at ten a second */
 
@@ -37,13 +37,6 @@ typedef struct caller {
 static const made kinds[] = {{10, 1, 1}, {10, 2, 0}, {0, 1, 0}};
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
-
-/* A context that ends with parent or delay_ns from the start, and needs no free. */
-static cconc_ctx *limit(cconc_ctx *parent, int64_t delay_ns)
-{
-    cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
-    return cconc_ctx_until(mem, parent, MODEL_START + delay_ns);
-}
 
 static void ends_allow(caller *c, int err, int32_t n)
 {

@@ -10,7 +10,7 @@
  * Catches  A second run beside the first, or after one that is kept; a code or a value of another
  *          run; a waiter whom the end of a run forgets.
  */
-#include "model.h"
+#include "limit.h"
 
 /* What all callers share. What is not a word changes in runs alone, which follow each other. */
 typedef struct env {
@@ -36,12 +36,6 @@ typedef struct caller {
     int            code;  /* that its run comes to; ECANCELED = ends its thread */
     int            err;   /* what the call came to */
 } caller;
-
-static cconc_ctx *limit(cconc_ctx *parent, int64_t delay_ns)
-{
-    cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
-    return cconc_ctx_until(mem, parent, MODEL_START + delay_ns);
-}
 
 /* The function of all runs: it meets no other, and none comes after one that is kept. */
 static int happens(cconc_ctx *ctx, void *arg)

@@ -10,7 +10,7 @@
  * Catches  A count that one of the ways out of a call does not put right; a wish that stays queued;
  *          somebody who sleeps though the permits are there.
  */
-#include "model.h"
+#include "limit.h"
 
 enum { GROWN = 3 };
 
@@ -25,13 +25,6 @@ typedef struct caller {
     void     (*call)(struct caller *c);
     struct caller *next; /* of all, in a circle */
 } caller;
-
-/* A context that ends with parent or delay_ns from the start, and needs no free. */
-static cconc_ctx *limit(cconc_ctx *parent, int64_t delay_ns)
-{
-    cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
-    return cconc_ctx_until(mem, parent, MODEL_START + delay_ns);
-}
 
 static void acquires_n(caller *c, int64_t n)
 {

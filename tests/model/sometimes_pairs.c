@@ -8,7 +8,7 @@
  *          after the other, and the sometimes still does what a new one does.
  * Catches  A permit that one of the ways out of a call keeps; a call that counts twice or never.
  */
-#include "model.h"
+#include "limit.h"
 
 /* What all callers share. What is not a word changes in runs alone, which follow each other. */
 typedef struct env {
@@ -78,11 +78,10 @@ static void makes_any_call(void *arg)
 
 static caller *caller_new(env *e, bool is_timed)
 {
-    cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
     caller *c = model_zalloc(sizeof(*c));
     c->e = e;
     MODEL_EQ(cconc_ctx_with_cancel(NULL, &c->own), 0);
-    c->ctx = is_timed ? cconc_ctx_until(mem, c->own, MODEL_START + CCONC_MS) : c->own;
+    c->ctx = is_timed ? limit(c->own, CCONC_MS) : c->own;
     return c;
 }
 

@@ -11,7 +11,7 @@
  * Catches  A count that is lost when two change it; a round's end that wakes nobody, or others; a
  *          wait that returns before what it waited for was done.
  */
-#include "model.h"
+#include "limit.h"
 
 /* A thread that makes one call. */
 typedef struct caller {
@@ -27,13 +27,6 @@ typedef struct caller {
     uint32_t         ran;     /* its tasks that have */
     uint32_t         went;    /* its tasks in all */
 } caller;
-
-/* A context that ends with parent or delay_ns from the start, and needs no free. */
-static cconc_ctx *limit(cconc_ctx *parent, int64_t delay_ns)
-{
-    cconc_ctx_mem *mem = model_zalloc(sizeof(*mem));
-    return cconc_ctx_until(mem, parent, MODEL_START + delay_ns);
-}
 
 static void adds(caller *c)
 {
