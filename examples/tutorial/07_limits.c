@@ -46,7 +46,7 @@ static int take_three_a_minute(void)
     cconc_limiter *limiter = NULL;
     int served = 0;
     int refused = 0;
-    int err = cconc_limiter_new(BURST / 60.0, BURST, &limiter);
+    int err = cconc_limiter_new((double)BURST / 60, BURST, &limiter);
     for (int i = 0; i < ASKED && (!err || err == EAGAIN); i++) {
         err = cconc_limiter_allow(limiter, 1);
         served += err == 0;

@@ -159,7 +159,7 @@ static int start(struct service *service, cconc_chan **reply)
 
 int main(void)
 {
-    struct service service = {NULL};
+    struct service service = {0};
     cconc_chan *reply = NULL;
     int err = start(&service, &reply);
     if (!err) {
