@@ -334,9 +334,15 @@ static void pool_count_locked(cconc_pool *p)
         size_t failed = atom_load_rlx(&w->failed); /* rlx: a count */
         size_t ended = atom_load_acq(&w->ended);   /* [pool.2] acq: as who waits would see it */
         size_t begun = atom_load_acq(&w->begun);   /* [pool.3] acq: the same */
+        size_t kept_in = atom_load_rlx(&w->kept_in);   /* rlx: a count */
+        size_t kept_out = atom_load_rlx(&w->kept_out); /* rlx: a count */
         p->counts.failed += failed - w->failed_seen;
         p->counts.completed += ended - w->ended_seen;
         p->counts.running += begun - ended;
+        p->counts.submitted += kept_in - w->kept_in_seen;
+        p->counts.helped += kept_out - w->kept_out_seen;
+        w->kept_in_seen = kept_in;
+        w->kept_out_seen = kept_out;
         w->failed_seen = failed;
         w->ended_seen = ended;
     }

@@ -21,12 +21,16 @@
 #include "plat/thread.h"
 
 #define POOL_NO_BOUND SIZE_MAX
+#define POOL_HAND 32u         /* most tasks that a worker keeps in hand */
+#define HAND_SHUT UINT32_MAX
 
 typedef enum task_state {
     TASK_FREE = 0, /* not submitted */
     TASK_QUEUED = 1,
     TASK_RUNNING = 2,
     TASK_DONE = 3,
+    TASK_KEPT = 4,    /* in a hand, or begun out of it */
+    TASK_AWAITED = 5, /* the same, and somebody is in joiners */
 } task_state;
 
 typedef enum task_kind {
@@ -46,7 +50,7 @@ typedef struct pool_task {
     waitq     joiners; /* (m) unused in LOOSE and RESERVE */
     int32_t   code;    /* (e pool.1) what it returned */
     uint32_t  kind;    /* (i) task_kind */
-    atom_u32  state;   /* (a) task_state, stored under mu [pool.1] */
+    atom_u32  state;   /* (a) task_state; under mu, but for a kept one's end [pool.1] */
 } pool_task;
 
 _Static_assert(sizeof(pool_task) <= sizeof(cconc_pool_task), "a record fits the caller's memory");
@@ -92,6 +96,12 @@ typedef struct pool_worker {
     atom_size   failed;          /* (a) of these */
     size_t      ended_seen;      /* (m) as far as the pool's counts have them */
     size_t      failed_seen;     /* (m) */
+    size_t      kept_in_seen;    /* (m) */
+    size_t      kept_out_seen;   /* (m) */
+    atom_size   kept_in;         /* (a) tasks it took in hand, stored by itself */
+    atom_size   kept_out;        /* (a) of these, begun by itself out of its hand */
+    atom_u32    hand;            /* (a) how many are in kept, or HAND_SHUT [pool.4] */
+    pool_task  *kept[POOL_HAND]; /* (o) while the hand is open, newest last; (m) for a recall */
     pool_run    runs[CCONC_POOL_MAX_DEPTH + 1]; /* (o) */
 } pool_worker;
 
@@ -117,6 +127,7 @@ struct cconc_pool {
     atom_u32  awaited;      /* (a) somebody waits for the end: a hint to come to the lock */
     list_link queue;        /* (m) tasks accepted and not started, oldest first */
     size_t    listed;       /* (m) how many are in queue */
+    uint32_t  hands;        /* (m) how many are open */
     list_link free_tasks;   /* (m) RESERVE records not in use */
     waitq     submitters;   /* (m) callers blocked until there is room; elem is the pool_task */
     waitq     idle;         /* (m) workers and helpers, most recent first; elem is the worker */
@@ -176,8 +187,15 @@ void cconc__pool_finish_locked(cconc_pool *p, pool_task *task, int code, wake_ba
 void cconc__pool_serve_locked(cconc_pool *p, wake_batch *batch);
 void cconc__pool_serve(cconc_pool *p);
 
-/* Keep the flags of the ring's words as they must be, in a section that does not serve. */
+/* Keep the flags of the ring's words as they must be, and hands shut where they must be, in a
+ * section that does not serve. */
 void cconc__pool_mark_locked(cconc_pool *p);
+
+/* Queue task, a record that w has submitted, behind all others. */
+void cconc__pool_list_locked(cconc_pool *p, pool_task *task, pool_worker *w);
+
+/* Begin to run task, just taken out of w's hand, on w. */
+void cconc__pool_begin_kept(pool_task *task, pool_worker *w);
 
 /* Claim up to count idle workers, no helpers, so that they look at the pool again. */
 void cconc__pool_rouse_locked(cconc_pool *p, uint32_t count, wake_batch *batch);
@@ -224,6 +242,33 @@ void cconc__pool_tear(pool_worker *w, uint32_t depth);
 
 /* Join threads that have left, chained by next, and keep their records. */
 void cconc__pool_join_threads(cconc_pool *p, pool_worker *left);
+
+/* ---- pool_hand.c: what a worker keeps to itself ---------------------------------------------- */
+
+void cconc__pool_hand_init(pool_worker *w);
+
+/* In w's thread: take task, a GIVEN one, in hand instead of submitting it. Returns false if the
+ * hand is shut or full. */
+bool cconc__pool_hand_push(pool_worker *w, pool_task *task);
+
+/* In w's thread: begin the newest task in hand on w, if it is task, or task is NULL. */
+bool cconc__pool_hand_pop(pool_worker *w, pool_task *task);
+
+/* In w's thread: open its hand, empty. Returns false if that may not be now. */
+bool cconc__pool_hand_open(pool_worker *w);
+bool cconc__pool_hand_is_open(const pool_worker *w);
+
+/* Shut the hand of w, or all hands if NULL: what was kept is queued. */
+void cconc__pool_recall_locked(cconc_pool *p, pool_worker *w);
+
+/* Must all hands be shut? */
+bool cconc__pool_wants_recall_locked(cconc_pool *p);
+
+/* Finish task without the lock, if it was kept and nobody waits for it. */
+bool cconc__pool_finish_kept(pool_task *task, int code);
+
+/* How many tasks are in hands. */
+size_t cconc__pool_kept_locked(cconc_pool *p);
 
 /* ---- pool_help.c: waiting in a worker -------------------------------------------------------- */
 

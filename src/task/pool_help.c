@@ -49,6 +49,9 @@ static bool help_take_it_locked(pool_worker *w, pool_task *task)
 {
     cconc_pool *p = w->pool;
     cconc__lock_assert_held(&p->mu);
+    if (atom_load_rlx(&task->state) == TASK_KEPT) { /* rlx: out of a hand it comes under mu */
+        cconc__pool_recall_locked(p, NULL);
+    }
     if (p->cancelled || atom_load_rlx(&task->state) != TASK_QUEUED) { /* rlx: stored under mu */
         return false;
     }
@@ -65,6 +68,10 @@ static bool help_run(pool_worker *w, pool_task *task)
     bool took;
     if (help_is_too_deep(w)) {
         return false;
+    }
+    if (cconc__pool_hand_pop(w, task)) {
+        cconc__pool_run_nested(w);
+        return true;
     }
     lock_take(&p->mu);
     took = task ? help_take_it_locked(w, task) : cconc__pool_take_locked(p, w, true, &batch);
@@ -190,6 +197,16 @@ static bool task_is_done(const pool_task *task)
     return atom_load_acq(&task->state) == TASK_DONE; /* [pool.1] acq: the end of the task */
 }
 
+/* Somebody is about to wait for task. Returns true if it has ended. */
+static bool help_announce_locked(cconc_pool *p, pool_task *task)
+{
+    uint32_t state = TASK_KEPT;
+    cconc__lock_assert_held(&p->mu);
+    /* rlx: who ends it then comes to mu. [pool.1] acq in task_is_done(). */
+    (void)atom_cas_rlx_rlx(&task->state, &state, TASK_AWAITED);
+    return task_is_done(task);
+}
+
 /* Sleep until task has ended or, in a helper, another one is queued: EAGAIN. */
 static int help_await_once(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helper *h)
 {
@@ -200,7 +217,7 @@ static int help_await_once(cconc_pool *p, cconc_ctx *ctx, pool_task *task, helpe
     cconc__waiter_arm(&w, ctx);
     wait_node_init(&join, &w, NULL, 0);
     lock_take(&p->mu);
-    parks = !task_is_done(task);
+    parks = !help_announce_locked(p, task);
     if (parks) {
         waitq_push_back(&task->joiners, &join);
     }

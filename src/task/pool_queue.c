@@ -5,6 +5,7 @@
  *             records, futures, what workers submit - is in a list under the lock, oldest first;
  *             through it runs a second one for each worker, of the tasks that it submitted itself,
  *             newest first, so a worker that waits takes its own newest, everybody else the oldest.
+ *             What nobody else wants yet is not even there, but in a hand (pool_hand.c).
  *             While the list has something nothing more gets into the ring, so what is in the ring
  *             is older than what is in the list, and one bound holds for both.
  * Picture     ring    t1 - t2 - t3                 t5, t8 were submitted by worker A: own t8 - t5
@@ -12,8 +13,8 @@
  *                     oldest
  *             queue   t4 - t5 - t6 - t7 - t8       RING_DIRECT in RING_IN until it is empty
  *             Who has to come to the lock learns it in the step in which it moves the ring:
- *               RING_IN   WAKE: a worker is idle     DIRECT: the list has something, or no task is
- *                         and nobody is called       accepted, or a worker is missing
+ *               RING_IN   WAKE: a worker is idle     DIRECT: list or hands have something, or no
+ *                         and nobody is called       task is accepted, or a worker is missing
  *               RING_OUT  WAKE: a submitter waits    DIRECT: no task starts, or a worker too many
  *             A rendezvous has no queue to speak of: a task enters only together with the call of
  *             an idle worker, or goes from the blocked submitter straight to the one that asks.
@@ -27,13 +28,14 @@
  *                depend on marks, and looks at the ring afterwards.
  *             I6 Who takes a task from the ring has counted it as begun before.
  * Locks       The pool's mu. Hooks are called and threads woken with no lock held.
- * Ordering    pool.1  finish_locked(): store rel -> task_is_done(): load acq    the task's end
+ * Ordering    pool.1  finish_locked(): store rel, cconc__pool_finish_kept(): cas rel ->
+ *                     task_is_done(): load acq    the task's end
  *             pool.2  worker_count(): store rel -> cconc__pool_is_quiet_locked(): load acq
  *                     the task's end
  *             pool.3  queue_announce(): store rel, then the swap of [ring.3] ->
  *                     cconc__pool_is_quiet_locked(): the ring's load, then load acq
  *                     who sees a task gone from the ring sees that it was begun
- *             All else by mu, and [claim.1] for a grant.
+ *             All else by mu, and [claim.1] for a grant; of hands pool_hand.c tells.
  * Lifetime    The last touch of a caller's record is the store of its state, or the call of its
  *             ended. A blocked submitter's record is copied by whoever grants.
  * Rejected    A deque a worker and a shared one: a bound over all of them, dropping the oldest and
@@ -63,7 +65,7 @@ void cconc__pool_task_init(pool_task *task, task_kind kind)
 size_t cconc__pool_queued_locked(cconc_pool *p)
 {
     cconc__lock_assert_held(&p->mu);
-    return p->listed + cconc__ring_len(&p->ring);
+    return p->listed + cconc__ring_len(&p->ring) + cconc__pool_kept_locked(p);
 }
 
 bool cconc__pool_has_task_locked(cconc_pool *p)
@@ -87,6 +89,9 @@ bool cconc__pool_is_quiet_locked(cconc_pool *p)
             return false;
         }
     }
+    if (cconc__pool_kept_locked(p) > 0) { /* what a task that has ended left in hand */
+        return false;
+    }
     return cconc__ring_count(&p->ring, RING_IN, &seen) == 0; /* nothing came, so nothing began */
 }
 
@@ -104,8 +109,12 @@ void cconc__pool_mark_locked(cconc_pool *p)
 {
     bool is_short = p->active < p->target;
     bool is_over = p->active > p->target || p->returners.count > 0;
-    bool is_late = p->listed > 0 || p->submitters.count > 0;
+    bool is_late;
     cconc__lock_assert_held(&p->mu);
+    if (p->hands > 0 && cconc__pool_wants_recall_locked(p)) {
+        cconc__pool_recall_locked(p, NULL);
+    }
+    is_late = p->listed > 0 || p->submitters.count > 0 || p->hands > 0;
     queue_mark_locked(p, RING_IN, RING_DIRECT, is_late || is_short || p->closed || p->cap == 0);
     queue_mark_locked(p, RING_IN, RING_WAKE, p->idle.count > 0 && p->calling == 0);
     queue_mark_locked(p, RING_OUT, RING_DIRECT, is_over || p->cancelled || p->cap == 0);
@@ -114,7 +123,7 @@ void cconc__pool_mark_locked(cconc_pool *p)
 
 /* ---- in ------------------------------------------------------------------------------------- */
 
-static void queue_push_locked(cconc_pool *p, pool_task *task, pool_worker *w)
+void cconc__pool_list_locked(cconc_pool *p, pool_task *task, pool_worker *w)
 {
     cconc__lock_assert_held(&p->mu);
     atom_store_rlx(&task->state, TASK_QUEUED); /* rlx: read under mu; only DONE is read without */
@@ -124,6 +133,12 @@ static void queue_push_locked(cconc_pool *p, pool_task *task, pool_worker *w)
         list_push_front(&w->own, &task->own);
     }
     p->listed++;
+}
+
+static void queue_push_locked(cconc_pool *p, pool_task *task, pool_worker *w)
+{
+    cconc__lock_assert_held(&p->mu);
+    cconc__pool_list_locked(p, task, w);
     p->counts.submitted++;
 }
 
@@ -218,6 +233,9 @@ static int queue_put_locked(cconc_pool *p, pool_task *task, pool_worker *w)
         }
     }
     queue_mark_locked(p, RING_IN, RING_DIRECT, true); /* so that nobody gets in meanwhile */
+    if (p->hands > 0 && p->cap != POOL_NO_BOUND) { /* their room may be needed */
+        cconc__pool_recall_locked(p, NULL);
+    }
     if (cconc__pool_queued_locked(p) >= p->cap) {
         return EAGAIN;
     }
@@ -262,6 +280,7 @@ int cconc__pool_accept_locked(cconc_pool *p, pool_task *task, pool_worker *w, wa
     if (p->alive == 0) {
         return ENOMEM;
     }
+    cconc__pool_recall_locked(p, w); /* what was submitted before is to come before */
     if (p->cap == 0) {
         err = queue_meet_locked(p, task, w, batch);
     } else {
@@ -312,12 +331,19 @@ void cconc__pool_begin_locked(cconc_pool *p, pool_task *task, pool_worker *w)
     }
 }
 
+void cconc__pool_begin_kept(pool_task *task, pool_worker *w)
+{
+    queue_announce(w, 1);
+    queue_run(w, task->fn, task->arg, task);
+}
+
 bool cconc__pool_take_loose(pool_worker *w)
 {
     cconc_pool *p = w->pool;
     pool_loose loose;
     bool wake;
-    if (p->cap == 0 || w->is_called || !cconc__ring_is_ready(&p->ring, RING_OUT)) {
+    if (p->cap == 0 || w->is_called || cconc__pool_hand_is_open(w) ||
+        !cconc__ring_is_ready(&p->ring, RING_OUT)) {
         return false;
     }
     queue_announce(w, 1);
@@ -385,6 +411,9 @@ bool cconc__pool_take_locked(cconc_pool *p, pool_worker *w, bool mine_first, wak
     cconc__lock_assert_held(&p->mu);
     if (p->cancelled) {
         return false;
+    }
+    if (p->hands > 0 && p->listed == 0 && !cconc__ring_has(&p->ring, RING_OUT)) {
+        cconc__pool_recall_locked(p, NULL);
     }
     mine_first = mine_first && !list_is_empty(&w->own);
     if (!mine_first && queue_pop_locked(p, &loose)) {
@@ -482,6 +511,9 @@ bool cconc__pool_lose_locked(cconc_pool *p, pool_task *task, pool_lost *out_lost
     pool_loose loose;
     cconc__lock_assert_held(&p->mu);
     queue_mark_locked(p, RING_IN, RING_DIRECT, true); /* the room is the caller's, until it marks */
+    if (!task) {
+        cconc__pool_recall_locked(p, NULL);
+    }
     if (!task && queue_pop_locked(p, &loose)) {
         *out_lost = (pool_lost){NULL, loose.fn, loose.arg, NULL, TASK_LOOSE};
         p->dropping++;

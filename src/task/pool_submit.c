@@ -358,6 +358,15 @@ int cconc_pool_try_submit(cconc_pool *pool, cconc_task_fn fn, void *arg)
     return pool_submit_plain(pool, NULL, fn, arg, CCONC_POOL_FAIL);
 }
 
+/* Take task in hand, in a task of p's. Returns false if it is to be submitted to the queue. */
+static bool pool_keep(cconc_pool *p, pool_task *task)
+{
+    pool_worker *w = cconc__pool_worker_here(p);
+    return w && w->depth > 0 && plat_fork_is_ours() &&
+           (cconc__pool_hand_push(w, task) ||
+            (cconc__pool_hand_open(w) && cconc__pool_hand_push(w, task)));
+}
+
 static int pool_submit_record(cconc_pool *p, const pool_bounds *until, cconc_pool_task *task,
                               uint32_t policy)
 {
@@ -370,6 +379,9 @@ static int pool_submit_record(cconc_pool *p, const pool_bounds *until, cconc_poo
         return err;
     }
     cconc__pool_task_init((pool_task *)(void *)task, TASK_GIVEN);
+    if (pool_keep(p, (pool_task *)(void *)task)) {
+        return 0;
+    }
     return cconc__pool_submit(p, until, (pool_task *)(void *)task, policy);
 }
 

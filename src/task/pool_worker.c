@@ -115,7 +115,12 @@ static pool_task *worker_end_locked(pool_worker *w, int code, wake_batch *batch)
 static void worker_end(pool_worker *w, int code)
 {
     wake_batch batch = WAKE_BATCH_INIT;
+    pool_task *task = w->runs[w->depth - 1].task;
     pool_task *future;
+    if (w->depth > 1 && task && cconc__pool_finish_kept(task, code)) {
+        worker_count(w, code); /* the one below it runs: nobody waits for what has changed */
+        return;
+    }
     lock_take(&w->pool->mu);
     future = worker_end_locked(w, code, &batch);
     cconc__pool_serve_locked(w->pool, &batch);
@@ -217,6 +222,7 @@ static worker_next worker_come(pool_worker *w, int code)
     if (w->depth > 0) {
         future = worker_end_locked(w, code, &batch);
     }
+    cconc__pool_recall_locked(p, w);
     next = worker_look_locked(w, &batch);
     lock_leave(&p->mu);
     batch_wake(&batch);
@@ -366,6 +372,7 @@ static pool_worker *worker_get_record(cconc_pool *p)
     w->thread.arg = w;
     list_init(&w->own);
     cconc__pool_task_init(&w->handed, TASK_LOOSE);
+    cconc__pool_hand_init(w);
     cconc__pool_help_init(w);
     lock_take(&p->mu);
     w->made = p->all;

@@ -44,10 +44,20 @@ struct round {
 
 static int job_run(cconc_ctx *ctx, void *arg);
 
+static int fork_run(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    atomic_fetch_add((atomic_int *)arg, 1);
+    return 0;
+}
+
 static void job_drop(void *user, cconc_task_fn fn, void *arg)
 {
     struct job *job = arg;
     (void)user;
+    if (fn == fork_run) { /* its record tells */
+        return;
+    }
     SUPPORT_CHECK(fn == job_run);
     SUPPORT_CHECK(atomic_fetch_add(&job->dropped, 1) == 0);
 }
@@ -108,6 +118,27 @@ static int add_range(cconc_ctx *ctx, size_t begin, size_t end, void *arg)
     return 0;
 }
 
+/* A worker forks, and joins its records in order or the other way round. */
+static void fork_some(struct round *round, bool newest_first)
+{
+    enum { FORKS = 5 };
+    cconc_pool_task tasks[FORKS];
+    atomic_int ran = 0;
+    int accepted = 0;
+    int dropped = 0;
+    for (int i = 0; i < FORKS; i++) {
+        tasks[accepted] = (cconc_pool_task){.fn = fork_run, .arg = &ran};
+        accepted += cconc_pool_submit_task(round->pool, NULL, &tasks[accepted]) == 0;
+    }
+    for (int i = 0; i < accepted; i++) {
+        int which = newest_first ? accepted - 1 - i : i;
+        int code = cconc_pool_join(round->pool, NULL, &tasks[which]);
+        SUPPORT_CHECK(code == 0 || code == ECANCELED);
+        dropped += code != 0;
+    }
+    SUPPORT_CHECK(atomic_load(&ran) + dropped == accepted);
+}
+
 static int job_run(cconc_ctx *ctx, void *arg)
 {
     struct job *job = arg;
@@ -119,6 +150,9 @@ static int job_run(cconc_ctx *ctx, void *arg)
     }
     if (job->child && support_random_below(&random, 2) == 0) {
         start_job(round, &random, job->child);
+    }
+    if (!round->tears && support_random_below(&random, 3) == 0) {
+        fork_some(round, support_random_below(&random, 2) == 0);
     }
     if (!round->tears && support_random_below(&random, 10) == 0) {
         atomic_size_t seen = 0;

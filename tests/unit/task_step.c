@@ -218,6 +218,65 @@ static void task_of_a_pool_meets_waits_and_resizes_at_every_place(void **state)
     step(pool_is_full, wait_for_pool, shut_pool_down, pool_ran_one, &s);
 }
 
+/* ---- records in a worker's hand ------------------------------------------------------------- */
+
+static int count_record(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (*(int *)arg)++;
+    return 7;
+}
+
+static void nothing_is_kept(void *arg)
+{
+    (void)arg;
+}
+
+static void fork_and_join(void *arg)
+{
+    struct scene *s = arg;
+    cconc_pool_task tasks[2];
+    int ran[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        tasks[i] = (cconc_pool_task){.fn = count_record, .arg = &ran[i]};
+        SUPPORT_CHECK(cconc_pool_submit_task(s->pool, NULL, &tasks[i]) == 0);
+    }
+    for (int i = 1; i >= 0; i--) {
+        SUPPORT_CHECK(cconc_pool_join(s->pool, NULL, &tasks[i]) == 7);
+        SUPPORT_CHECK(ran[i] == 1);
+    }
+}
+
+/* What comes from outside recalls what is in hands. */
+static void submit_beside(void *arg)
+{
+    struct scene *s = arg;
+    SUPPORT_CHECK(cconc_pool_submit(s->pool, NULL, count_it, s) == 0);
+    s->accepted++;
+}
+
+static int step_in_task(cconc_ctx *ctx, void *arg)
+{
+    const struct support_step what = {nothing_is_kept, fork_and_join, submit_beside,
+                                      nothing_is_kept};
+    struct scene *s = arg;
+    (void)ctx;
+    SUPPORT_CHECK(support_step_sweep(&what, s) > 0 || !support_can_step());
+    return 0;
+}
+
+static void records_in_hand_are_recalled_at_every_place(void **state)
+{
+    (void)state;
+    struct scene s = {.err = 0};
+    forget(&s);
+    s.pool = pool_make(1, 4096, CCONC_POOL_BLOCK);
+    assert_int_equal(cconc_pool_submit(s.pool, NULL, step_in_task, &s), 0);
+    assert_int_equal(cconc_pool_wait(s.pool, NULL), 0);
+    assert_int_equal(atomic_load(&s.ran), s.accepted);
+    cconc_pool_free(s.pool);
+}
+
 /* ---- onces that wait ------------------------------------------------------------------------ */
 
 static void run_gate(void *arg, size_t index)
@@ -359,6 +418,7 @@ int main(int argc, char **argv)
         UNIT_TEST(task_whose_end_meets_a_wait_at_every_place),
         UNIT_TEST(task_for_a_full_pool_meets_room_at_every_place),
         UNIT_TEST(task_of_a_pool_meets_waits_and_resizes_at_every_place),
+        UNIT_TEST(records_in_hand_are_recalled_at_every_place),
         UNIT_TEST(task_of_a_once_ends_at_every_place_of_a_wait),
         UNIT_TEST(task_of_a_flight_meets_callers_at_every_place),
     };
