@@ -233,6 +233,32 @@ static int64_t bounded_ms(const model_scenario *scenario, const outcome *out)
     return out->is_exhaustive || is_late() ? 100 : 600;
 }
 
+static uint64_t goals_wanted(const model_scenario *scenario)
+{
+    uint64_t n = scenario->goals && *scenario->goals ? 1 : 0;
+    for (const char *at = scenario->goals; n > 0 && (at = strchr(at, ' ')) != NULL; at++) {
+        n++;
+    }
+    return (UINT64_C(1) << n) - 1;
+}
+
+static bool has_goals(const model_scenario *scenario, const outcome *out)
+{
+    uint64_t wanted = goals_wanted(scenario);
+    return (out->goals & wanted) == wanted;
+}
+
+/* A machine that has other work may have had no time for what few interleavings reach. */
+static bool explore_goals(const model_scenario *scenario, outcome *out)
+{
+    int64_t stop_ms = now_ms() + 30000;
+    bool is_right = true;
+    while (is_right && !is_late() && !has_goals(scenario, out) && now_ms() < stop_ms) {
+        is_right = explore_portfolio(scenario, out, 300, stop_ms);
+    }
+    return is_right;
+}
+
 /* What every scenario gets. */
 static bool explore_fixed(const model_scenario *scenario, outcome *out)
 {
@@ -252,7 +278,8 @@ static bool explore_fixed(const model_scenario *scenario, outcome *out)
         }
     }
     return explore_bounded(scenario, out, bounded_ms(scenario, out)) &&
-           explore_portfolio(scenario, out, is_first_enough ? 3000 : 300, now_ms() + 5000);
+           explore_portfolio(scenario, out, is_first_enough ? 3000 : 300, now_ms() + 5000) &&
+           explore_goals(scenario, out);
 }
 
 /* A self-test: the failure that it has must be found, at its bound and not below. */
@@ -331,15 +358,6 @@ static bool explore_same(const model_scenario *scenario, outcome *out)
     return is_same;
 }
 
-static uint64_t goals_wanted(const model_scenario *scenario)
-{
-    uint64_t n = scenario->goals && *scenario->goals ? 1 : 0;
-    for (const char *at = scenario->goals; n > 0 && (at = strchr(at, ' ')) != NULL; at++) {
-        n++;
-    }
-    return (UINT64_C(1) << n) - 1;
-}
-
 static void fail(uint32_t i)
 {
     all->outcomes[i].is_failed = true;
@@ -363,7 +381,7 @@ static void run_fixed(uint32_t i)
             report_failure(scenario);
         }
         fail(i);
-    } else if (!is_late() && (out->goals & goals_wanted(scenario)) != goals_wanted(scenario)) {
+    } else if (!is_late() && !has_goals(scenario, out)) {
         fprintf(stderr, "\n%s: no execution reached all of the goals \"%s\" (0x%llx)\n",
                 scenario->name, scenario->goals, (unsigned long long)out->goals);
         fail(i);
