@@ -74,7 +74,7 @@ MODEL_SCENARIO(pool_submitters_meet, .bound = 2)
 }
 
 /* Room comes when the worker takes the next task; who waits for it gets it. */
-MODEL_SCENARIO(pool_room_meets_submit, .bound = 3, .covers = "W17", .goals = "waits room")
+MODEL_SCENARIO(pool_room_meets_submit, .exhaustive = true, .covers = "W17", .goals = "waits room")
 {
     env *e = pool_full(&(cconc_pool_opts){0});
     model_spawn(submits, job_new(e, 2));
@@ -185,7 +185,7 @@ MODEL_SCENARIO(pool_resizes_meet)
 }
 
 /* A task that holds the last room is dropped or run, and the new one is in its place. */
-MODEL_SCENARIO(pool_drop_oldest_meets_take, .bound = 3, .goals = "dropped ran")
+MODEL_SCENARIO(pool_drop_oldest_meets_take, .exhaustive = true, .goals = "dropped ran")
 {
     env *e = pool_full(
         &(cconc_pool_opts){.full_policy = CCONC_POOL_DROP_OLDEST, .on_drop = drops});
@@ -199,7 +199,7 @@ MODEL_SCENARIO(pool_drop_oldest_meets_take, .bound = 3, .goals = "dropped ran")
     MODEL_EQ(e->dropped[2], 0);
 }
 
-MODEL_SCENARIO(pool_caller_runs_meets_take, .bound = 3, .goals = "caller worker")
+MODEL_SCENARIO(pool_caller_runs_meets_take, .exhaustive = true, .goals = "caller worker")
 {
     env *e = pool_full(&(cconc_pool_opts){.full_policy = CCONC_POOL_CALLER_RUNS});
     cconc_pool_counts counts;
@@ -214,7 +214,7 @@ MODEL_SCENARIO(pool_caller_runs_meets_take, .bound = 3, .goals = "caller worker"
     MODEL_EQ(e->ran[2], 1);
 }
 
-MODEL_SCENARIO(pool_try_submit_meets_take, .bound = 3, .covers = "S4",
+MODEL_SCENARIO(pool_try_submit_meets_take, .exhaustive = true, .covers = "S4",
                .goals = "full room")
 {
     env *e = pool_full(&(cconc_pool_opts){0});

@@ -238,7 +238,7 @@ static int notes_turn(cconc_ctx *ctx, void *arg)
     return 0;
 }
 
-MODEL_SCENARIO(pool_hand_is_older_than_what_comes, .bound = 3)
+MODEL_SCENARIO(pool_hand_is_older_than_what_comes, .exhaustive = true)
 {
     hand *h = hand_of(1, 2);
     h->is_loose = true;

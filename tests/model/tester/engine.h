@@ -22,7 +22,7 @@ enum {
     MAX_FIBERS = 16,         /* the last is time itself */
     CLOCK = MAX_FIBERS - 1,
     MAX_STEPS = 8192,
-    MAX_ACCESSES = 16,       /* of one step */
+    MAX_ACCESSES = 32,       /* of one step */
     MAX_POLLED = 24,         /* objects that a loop looks at before it yields */
     MAX_HELD = 8,
     MAX_FRAMES = 8,          /* of calls that insist, of one fiber */
