@@ -325,25 +325,28 @@ int cconc_pool_shutdown(cconc_pool *pool, cconc_ctx *ctx, uint32_t mode)
     return pool_end(pool, ctx);
 }
 
+/* By how much a worker's count has grown since it was *seen, which follows. */
+static size_t pool_news(const atom_size *count, size_t *seen)
+{
+    size_t now = atom_load_rlx(count); /* rlx: a count */
+    size_t news = now - *seen;
+    *seen = now;
+    return news;
+}
+
 /* Bring the counts up to date with what is counted without the lock. */
 static void pool_count_locked(cconc_pool *p)
 {
     cconc__lock_assert_held(&p->mu);
     p->counts.running = 0;
     for (pool_worker *w = p->all; w; w = w->made) {
-        size_t failed = atom_load_rlx(&w->failed); /* rlx: a count */
         size_t ended = atom_load_acq(&w->ended);   /* [pool.2] acq: as who waits would see it */
         size_t begun = atom_load_acq(&w->begun);   /* [pool.3] acq: the same */
-        size_t kept_in = atom_load_rlx(&w->kept_in);   /* rlx: a count */
-        size_t kept_out = atom_load_rlx(&w->kept_out); /* rlx: a count */
-        p->counts.failed += failed - w->failed_seen;
-        p->counts.completed += ended - w->ended_seen;
         p->counts.running += begun - ended;
-        p->counts.submitted += kept_in - w->kept_in_seen;
-        p->counts.helped += kept_out - w->kept_out_seen;
-        w->kept_in_seen = kept_in;
-        w->kept_out_seen = kept_out;
-        w->failed_seen = failed;
+        p->counts.completed += ended - w->ended_seen;
+        p->counts.failed += pool_news(&w->failed, &w->failed_seen);
+        p->counts.submitted += pool_news(&w->kept_in, &w->kept_in_seen);
+        p->counts.helped += pool_news(&w->kept_out, &w->kept_out_seen);
         w->ended_seen = ended;
     }
     p->counts.queued = cconc__pool_queued_locked(p);

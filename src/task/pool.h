@@ -105,6 +105,12 @@ typedef struct pool_worker {
     pool_run    runs[CCONC_POOL_MAX_DEPTH + 1]; /* (o) */
 } pool_worker;
 
+/* One more, in a count that its worker alone writes. */
+static inline void pool_count_one(atom_size *count)
+{
+    atom_store_rlx(count, atom_load_rlx(count) + 1); /* rlx: a count */
+}
+
 /* A block of records of an unbounded queue. */
 typedef struct pool_chunk {
     struct pool_chunk *next; /* (m) */
@@ -168,7 +174,10 @@ bool cconc__pool_take_locked(cconc_pool *p, pool_worker *w, bool mine_first, wak
  * what to do. */
 bool cconc__pool_take_loose(pool_worker *w);
 
-/* Begin to run task, which is in no queue, on w. */
+/* Begin to run task, which is in no queue and in no hand, on w. */
+void cconc__pool_begin(pool_task *task, pool_worker *w);
+
+/* The same for one that did not come from w's hand. */
 void cconc__pool_begin_locked(cconc_pool *p, pool_task *task, pool_worker *w);
 
 /* Tell whether take would find something; how many are queued; whether nothing is, and nothing
@@ -193,9 +202,6 @@ void cconc__pool_mark_locked(cconc_pool *p);
 
 /* Queue task, a record that w has submitted, behind all others. */
 void cconc__pool_list_locked(cconc_pool *p, pool_task *task, pool_worker *w);
-
-/* Begin to run task, just taken out of w's hand, on w. */
-void cconc__pool_begin_kept(pool_task *task, pool_worker *w);
 
 /* Claim up to count idle workers, no helpers, so that they look at the pool again. */
 void cconc__pool_rouse_locked(cconc_pool *p, uint32_t count, wake_batch *batch);
@@ -256,7 +262,11 @@ bool cconc__pool_hand_pop(pool_worker *w, pool_task *task);
 
 /* In w's thread: open its hand, empty. Returns false if that may not be now. */
 bool cconc__pool_hand_open(pool_worker *w);
-bool cconc__pool_hand_is_open(const pool_worker *w);
+
+static inline bool pool_hand_is_open(const pool_worker *w)
+{
+    return atom_load_rlx(&w->hand) != HAND_SHUT; /* rlx: only w opens it, under mu */
+}
 
 /* Shut the hand of w, or all hands if NULL: what was kept is queued. */
 void cconc__pool_recall_locked(cconc_pool *p, pool_worker *w);

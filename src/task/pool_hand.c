@@ -30,11 +30,6 @@
  *             here who has nothing to do takes the lock anyway. */
 #include "task/pool.h"
 
-static bool hand_is_open(const pool_worker *w)
-{
-    return atom_load_rlx(&w->hand) != HAND_SHUT; /* rlx: only w opens it, and w asks */
-}
-
 /* How many tasks w keeps. */
 static uint32_t hand_len(const pool_worker *w)
 {
@@ -49,17 +44,6 @@ void cconc__pool_hand_init(pool_worker *w)
     atom_init(&w->kept_out, 0);
 }
 
-bool cconc__pool_hand_is_open(const pool_worker *w)
-{
-    return hand_is_open(w);
-}
-
-/* One more, in a count of the worker's own. */
-static void hand_count(atom_size *count)
-{
-    atom_store_rlx(count, atom_load_rlx(count) + 1); /* rlx: nobody else writes it */
-}
-
 bool cconc__pool_hand_push(pool_worker *w, pool_task *task)
 {
     uint32_t count = atom_load_rlx(&w->hand); /* rlx: the swap decides */
@@ -72,7 +56,7 @@ bool cconc__pool_hand_push(pool_worker *w, pool_task *task)
         atom_store_rlx(&task->state, TASK_FREE); /* rlx: it is its submitter's again */
         return false;
     }
-    hand_count(&w->kept_in);
+    pool_count_one(&w->kept_in);
     return true;
 }
 
@@ -90,8 +74,8 @@ bool cconc__pool_hand_pop(pool_worker *w, pool_task *task)
     if (!atom_cas_rlx_rlx(&w->hand, &count, count - 1)) { /* rlx: what is kept is its own */
         return false;
     }
-    hand_count(&w->kept_out);
-    cconc__pool_begin_kept(newest, w);
+    pool_count_one(&w->kept_out);
+    cconc__pool_begin(newest, w);
     return true;
 }
 
@@ -100,7 +84,7 @@ static void hand_recall_locked(cconc_pool *p, pool_worker *w)
 {
     uint32_t count;
     cconc__lock_assert_held(&p->mu);
-    if (!hand_is_open(w)) {
+    if (!pool_hand_is_open(w)) {
         return;
     }
     count = atom_swap_acq(&w->hand, HAND_SHUT); /* [pool.4] acq: the records */
@@ -131,7 +115,7 @@ bool cconc__pool_wants_recall_locked(cconc_pool *p)
 /* May one more hand be open? */
 static bool hand_may_open_locked(cconc_pool *p)
 {
-    size_t held = p->hands * (size_t)POOL_HAND + POOL_HAND;
+    size_t held = (p->hands + (size_t)1) * POOL_HAND;
     cconc__lock_assert_held(&p->mu);
     return !cconc__pool_wants_recall_locked(p) &&
            (p->cap == POOL_NO_BOUND || cconc__pool_queued_locked(p) + held <= p->cap);

@@ -320,21 +320,20 @@ static void queue_announce(pool_worker *w, size_t count)
     atom_store_rel(&w->begun, begun + count); /* [pool.3] rel: before the ring's swap shows it */
 }
 
+void cconc__pool_begin(pool_task *task, pool_worker *w)
+{
+    queue_announce(w, 1);
+    queue_run(w, task->fn, task->arg, task->kind >= TASK_GIVEN ? task : NULL);
+}
+
 void cconc__pool_begin_locked(cconc_pool *p, pool_task *task, pool_worker *w)
 {
     cconc__lock_assert_held(&p->mu);
-    queue_announce(w, 1);
-    queue_run(w, task->fn, task->arg, task->kind >= TASK_GIVEN ? task : NULL);
+    cconc__pool_begin(task, w);
     atom_store_rlx(&task->state, TASK_RUNNING); /* rlx: as in queue_push_locked() */
     if (task->kind == TASK_RESERVE) {
         list_push_front(&p->free_tasks, &task->link);
     }
-}
-
-void cconc__pool_begin_kept(pool_task *task, pool_worker *w)
-{
-    queue_announce(w, 1);
-    queue_run(w, task->fn, task->arg, task);
 }
 
 bool cconc__pool_take_loose(pool_worker *w)
@@ -342,7 +341,7 @@ bool cconc__pool_take_loose(pool_worker *w)
     cconc_pool *p = w->pool;
     pool_loose loose;
     bool wake;
-    if (p->cap == 0 || w->is_called || cconc__pool_hand_is_open(w) ||
+    if (p->cap == 0 || w->is_called || pool_hand_is_open(w) ||
         !cconc__ring_is_ready(&p->ring, RING_OUT)) {
         return false;
     }

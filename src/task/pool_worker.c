@@ -54,7 +54,7 @@ static void worker_count(pool_worker *w, int code)
 {
     w->depth--;
     if (code) {
-        atom_store_rlx(&w->failed, atom_load_rlx(&w->failed) + 1); /* rlx: a count */
+        pool_count_one(&w->failed);
     }
     /* rlx: only w writes it. [pool.2] rel: the end of the task */
     atom_store_rel(&w->ended, atom_load_rlx(&w->ended) + 1);

@@ -115,6 +115,15 @@ static hand *hand_of(int workers, int count)
     return hand_new(pool_idle(&(cconc_pool_opts){.workers = workers, .queue_len = 64}), count);
 }
 
+/* The other worker is in fn, which gets the hand. */
+static hand *hand_beside(cconc_task_fn fn, int count)
+{
+    hand *h = hand_of(2, count);
+    MODEL_EQ(cconc_pool_submit(h->e->pool, NULL, fn, h), 0);
+    model_settle();
+    return h;
+}
+
 static void submit_forks(hand *h)
 {
     MODEL_EQ(cconc_pool_submit(h->e->pool, NULL, forks, h), 0);
@@ -141,6 +150,14 @@ MODEL_SCENARIO(pool_hand_is_joined_from_below, .exhaustive = true)
     hand_end(h);
 }
 
+/* Until the gate opens. */
+static int stays(cconc_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    model_await(&((hand *)arg)->e->gate, 1);
+    return 0;
+}
+
 /* Their submitter blocks unseen: the other worker comes for them, idle or just about to be. */
 MODEL_SCENARIO(pool_hand_of_a_blocked_worker, .bound = 3, .covers = "W9 W10")
 {
@@ -152,10 +169,8 @@ MODEL_SCENARIO(pool_hand_of_a_blocked_worker, .bound = 3, .covers = "W9 W10")
 
 MODEL_SCENARIO(pool_hand_of_a_blocked_worker_meets_end_of_task, .bound = 3, .covers = "W9 W10")
 {
-    hand *h = hand_of(2, 2);
+    hand *h = hand_beside(stays, 2);
     h->blocks = true;
-    MODEL_EQ(cconc_pool_submit(h->e->pool, NULL, held, job_new(h->e, 0)), 0);
-    model_settle();
     submit_forks(h);
     opens(h->e);
     hand_end(h);
@@ -164,9 +179,7 @@ MODEL_SCENARIO(pool_hand_of_a_blocked_worker_meets_end_of_task, .bound = 3, .cov
 /* The other worker is held until they are in hand. */
 MODEL_SCENARIO(pool_hand_is_recalled_by_the_other_worker, .bound = 2, .covers = "W9 W10")
 {
-    hand *h = hand_of(2, 3);
-    MODEL_EQ(cconc_pool_submit(h->e->pool, NULL, held, job_new(h->e, 0)), 0);
-    model_settle();
+    hand *h = hand_beside(stays, 3);
     submit_forks(h);
     model_await(&h->is_kept, 1);
     opens(h->e);
@@ -211,9 +224,7 @@ static int joins_first_in_pool(cconc_ctx *ctx, void *arg)
 
 MODEL_SCENARIO(pool_hand_meets_join_by_the_other_worker, .bound = 2, .covers = "W9 X4")
 {
-    hand *h = hand_of(2, 2);
-    MODEL_EQ(cconc_pool_submit(h->e->pool, NULL, joins_first_in_pool, h), 0);
-    model_settle();
+    hand *h = hand_beside(joins_first_in_pool, 2);
     submit_forks(h);
     hand_end(h);
 }

@@ -147,6 +147,7 @@ struct scene {
     cconc_pool_task kept;
     atomic_int      ran;
     atomic_int      is_kept;
+    int             all; /* that are to run */
 };
 
 static int run_and_open(cconc_ctx *ctx, void *arg)
@@ -196,14 +197,14 @@ static int keep_until_all_ran(cconc_ctx *ctx, void *arg)
     struct scene *s = arg;
     (void)ctx;
     keep(s, count_run, &s->ran);
-    until(atomic_load(&s->ran) == 4);
+    until(atomic_load(&s->ran) == s->all);
     return 0;
 }
 
 /* The other worker comes for the three that are older, and then for what is kept. */
 static void pool_hand_waits_for_what_is_older(void **state)
 {
-    struct scene s = {0};
+    struct scene s = {.all = 4};
     (void)state;
     s.pool = pool_make(2, 64, CCONC_POOL_BLOCK);
     until(pool_counts(s.pool).idle == 2);
@@ -239,24 +240,15 @@ static int submit_plain(cconc_ctx *ctx, void *arg)
     return 0;
 }
 
-static int keep_until_both_ran(cconc_ctx *ctx, void *arg)
-{
-    struct scene *s = arg;
-    (void)ctx;
-    keep(s, count_run, &s->ran);
-    until(atomic_load(&s->ran) == 2);
-    return 0;
-}
-
 /* Without a bound an open hand takes nobody's room. */
 static void pool_hand_of_an_unbounded_pool(void **state)
 {
-    struct scene s = {0};
+    struct scene s = {.all = 2};
     cconc_pool_opts opts = {.workers = 2, .flags = CCONC_POOL_UNBOUNDED};
     (void)state;
     assert_int_equal(cconc_pool_new(NULL, &opts, &s.pool), 0);
     assert_int_equal(cconc_pool_submit(s.pool, NULL, submit_plain, &s), 0);
-    assert_int_equal(cconc_pool_submit(s.pool, NULL, keep_until_both_ran, &s), 0);
+    assert_int_equal(cconc_pool_submit(s.pool, NULL, keep_until_all_ran, &s), 0);
     assert_int_equal(cconc_pool_wait(s.pool, NULL), 0);
     assert_int_equal(cconc_pool_join(s.pool, NULL, &s.kept), 0);
     cconc_pool_free(s.pool);
