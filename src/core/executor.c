@@ -14,19 +14,16 @@
  *                                         ^                                        |          |
  *                                         +---- nothing queued, or more than CPUs -+ <--------+
  *             The life of one thread is in executor_thread.c.
- *             A thread takes its share of a long queue at once. Whoever finds nothing queued takes
- *             back what others have not begun of theirs, so a task never waits behind another one
- *             while a thread is free.
+ *             What is queued, and how threads get it, is in executor_queue.c.
  * Invariants  I1 threads = starting + running + idle + asleep.
- *             I2 While something is queued or held, somebody is starting, or the watch is armed.
+ *             I2 While something is queued, somebody is starting, or the watch is armed.
  *             I3 At most one thread is starting: nobody is woken while somebody is waking who can
  *                take the work.
- *             I4 A task is queued, held by one thread, or has begun. A hold only shrinks, by its
- *                thread at the front, or under mu to nothing; each is one swap of its word.
+ *             I4 What was queued for the very first thread is taken back in the step in which it is
+ *                known that there is none. Nobody else queues anything before.
  * Locks       mu, rank EXECUTOR: all state here. Tasks run, threads start and wake, with no lock
  *             held.
- * Ordering    None but mu's, and [park.1] for the wake of an idle thread. A share is stored by its
- *             thread under mu, and read by it, or under mu.
+ * Ordering    None but mu's, and [park.1] for the wake of an idle thread.
  * Lifetime    A thread that ends leaves its record to the next one that ends, or to stop(), to
  *             join.
  * Rejected    A thread a task: 90 us each. A fixed pool: tasks that wait for each other
@@ -57,7 +54,7 @@ static void exec_watch(timer *due);
 exec_state cconc__executor = {
     .mu = LOCK_INIT(RANK_EXECUTOR),
     .idle = {&cconc__executor.idle, &cconc__executor.idle},
-    .holders = {&cconc__executor.holders, &cconc__executor.holders},
+    .takers = {&cconc__executor.takers, &cconc__executor.takers},
     .idle_ns = EXEC_IDLE_NS,
 };
 
@@ -77,88 +74,15 @@ bool cconc__executor_watch_locked(void)
     return cconc__timer_arm_pulse(&watch, plat_clock_add(plat_clock_real(), EXEC_WATCH_NS));
 }
 
-/* t ran more of its share than it has told. */
-static void exec_tell_locked(exec_thread *t)
-{
-    uint32_t ran = atom_load_rlx(&t->ran); /* rlx: a count */
-    cconc__lock_assert_held(&ex->mu);
-    ex->ended += ran - t->told;
-    t->told = ran;
-}
-
-/* Queue what t holds again, before all else; it is no holder any more. */
-static void exec_recall_locked(exec_thread *t)
-{
-    uint32_t hold = atom_swap_rlx(&t->hold, EXEC_HOLD(0, 0)); /* rlx: stored under mu */
-    cconc__lock_assert_held(&ex->mu);
-    list_remove(&t->link);
-    t->is_holder = false;
-    exec_tell_locked(t);
-    for (uint32_t i = EXEC_HOLD_END(hold); i > EXEC_HOLD_FIRST(hold); i--) {
-        exec_task *task = t->share[i - 1];
-        task->next = ex->first;
-        ex->last = ex->first ? ex->last : task;
-        ex->first = task;
-        ex->queued++;
-    }
-}
-
-static void exec_recall_all_locked(void)
-{
-    cconc__lock_assert_held(&ex->mu);
-    while (!list_is_empty(&ex->holders)) {
-        exec_recall_locked(LIST_OF(ex->holders.next, exec_thread, link));
-    }
-}
-
-void cconc__executor_settle_locked(exec_thread *t)
-{
-    cconc__lock_assert_held(&ex->mu);
-    if (t->is_holder) {
-        exec_recall_locked(t);
-    } else {
-        exec_tell_locked(t);
-    }
-}
-
-/* How many tasks threads hold. It can be less at once, and not more while mu is held. */
-static uint32_t exec_held_locked(void)
-{
-    uint32_t held = 0;
-    list_link *at;
-    cconc__lock_assert_held(&ex->mu);
-    for (at = ex->holders.next; at != &ex->holders; at = at->next) {
-        uint32_t hold = atom_load_rlx(&LIST_OF(at, exec_thread, link)->hold); /* rlx: a look */
-        held += EXEC_HOLD_END(hold) - EXEC_HOLD_FIRST(hold);
-    }
-    return held;
-}
-
-static bool exec_has_task_locked(void)
-{
-    cconc__lock_assert_held(&ex->mu);
-    return ex->queued > 0 || exec_held_locked() > 0;
-}
-
-/* How many tasks have ended. */
-static uint64_t exec_ended_locked(void)
-{
-    list_link *at;
-    cconc__lock_assert_held(&ex->mu);
-    for (at = ex->holders.next; at != &ex->holders; at = at->next) {
-        exec_tell_locked(LIST_OF(at, exec_thread, link));
-    }
-    return ex->ended;
-}
-
 exec_move cconc__executor_look_locked(bool is_stuck)
 {
     exec_move move = {NULL, false, false};
+    bool is_enough = ex->running >= cconc__spin_cpus() && !is_stuck;
     cconc__lock_assert_held(&ex->mu);
-    if (ex->starting > 0 || !exec_has_task_locked()) {
+    if (ex->starting > 0 || (is_enough && watch_armed) || !cconc__executor_has_task_locked()) {
         return move;
     }
-    if (ex->running < cconc__spin_cpus() || is_stuck) {
+    if (!is_enough) {
         ex->starting++;
         if (list_is_empty(&ex->idle)) {
             ex->threads++;
@@ -170,7 +94,7 @@ exec_move cconc__executor_look_locked(bool is_stuck)
             cconc__executor_thread_unidle_locked(move.wake);
         }
     } else if (!watch_armed) {
-        watched = exec_ended_locked();
+        watched = cconc__executor_ended_locked();
         stuck = 0;
         move.kick = cconc__executor_watch_locked();
     }
@@ -183,7 +107,7 @@ exec_move cconc__executor_look_locked(bool is_stuck)
 static bool exec_is_stuck_locked(void)
 {
     uint32_t cpus = cconc__spin_cpus();
-    uint64_t ended = exec_ended_locked();
+    uint64_t ended = cconc__executor_ended_locked();
     bool all_inside;
     cconc__lock_assert_held(&ex->mu);
     all_inside = atom_load_rlx(&ex->inside) >= ex->running; /* rlx: a hint, looked at again */
@@ -199,7 +123,7 @@ static void exec_watch(timer *due)
     bool has_task;
     (void)due;
     lock_take(&ex->mu);
-    has_task = exec_has_task_locked();
+    has_task = cconc__executor_has_task_locked();
     if (has_task) {
         move = cconc__executor_look_locked(exec_is_stuck_locked());
     }
@@ -211,57 +135,10 @@ static void exec_watch(timer *due)
     (void)cconc__executor_perform(move);
 }
 
-static exec_task *exec_pop_locked(void)
-{
-    exec_task *task = ex->first;
-    cconc__lock_assert_held(&ex->mu);
-    ex->first = task->next;
-    if (!ex->first) {
-        ex->last = NULL;
-    }
-    ex->queued--;
-    return task;
-}
-
-/* Have t hold tasks, so that with the one it has it gets its share of the queue. */
-static void exec_hold_locked(exec_thread *t)
-{
-    uint32_t share = (ex->queued + 1) / (cconc__spin_cpus() + 1);
-    uint32_t held = 0;
-    cconc__lock_assert_held(&ex->mu);
-    share = share > EXEC_SHARE ? EXEC_SHARE : share;
-    while (held + 1 < share) {
-        t->share[held] = exec_pop_locked();
-        held++;
-    }
-    if (held > 0) {
-        atom_store_rlx(&t->hold, EXEC_HOLD(0, held)); /* rlx: the share is for mu, and for t */
-        list_push_back(&ex->holders, &t->link);
-        t->is_holder = true;
-    }
-}
-
-exec_task *cconc__executor_take_locked(exec_thread *t, bool wanted)
-{
-    exec_task *task = NULL;
-    cconc__lock_assert_held(&ex->mu);
-    if (!wanted && ex->running > cconc__spin_cpus()) {
-        return NULL;
-    }
-    if (!ex->first) {
-        exec_recall_all_locked();
-    }
-    if (ex->first) {
-        task = exec_pop_locked();
-        exec_hold_locked(t);
-    }
-    return task;
-}
-
 static bool exec_is_busy_locked(void)
 {
     cconc__lock_assert_held(&ex->mu);
-    return ex->queued > 0 || ex->threads > ex->idle_count;
+    return cconc__executor_has_task_locked() || ex->threads > ex->idle_count;
 }
 
 bool cconc__executor_perform(exec_move move)
@@ -296,49 +173,16 @@ static int exec_prepare(void)
     return 0;
 }
 
-/* Take task back if there still is no thread for it. Returns false if one has it, or will. */
-static bool exec_retract(exec_task *task)
+/* Take mu to queue something: a thread exists, or the caller is the one that will make it. Returns
+ * 0, or why nothing can be queued, and mu is free. */
+static int exec_enter(void)
 {
-    exec_task **at = &ex->first;
-    exec_task *before = NULL;
-    bool found = false;
-    lock_take(&ex->mu);
-    while (ex->threads == 0 && *at && *at != task) {
-        before = *at;
-        at = &before->next;
-    }
-    if (ex->threads == 0 && *at) {
-        *at = task->next;
-        if (ex->last == task) {
-            ex->last = before;
-        }
-        ex->queued--;
-        found = true;
-    }
-    lock_leave(&ex->mu);
-    if (found) {
-        cconc__quiet_tell();
-    }
-    return found;
-}
-
-/* May a task be queued now? Only if a thread exists, or the caller is the one that will make it. */
-static bool exec_may_queue_locked(void)
-{
-    cconc__lock_assert_held(&ex->mu);
-    return watch_room && (ex->making == 0 || ex->threads > ex->making);
-}
-
-int cconc__executor_submit(exec_task *task)
-{
-    exec_move move;
     uint32_t turn = 0;
     if (!plat_fork_is_ours()) {
         return ENOTRECOVERABLE;
     }
-    task->next = NULL;
     lock_take(&ex->mu);
-    while (!exec_may_queue_locked()) {
+    while (!watch_room || (ex->making > 0 && ex->threads == ex->making)) {
         bool prepared = watch_room;
         lock_leave(&ex->mu);
         if (!prepared) {
@@ -351,19 +195,39 @@ int cconc__executor_submit(exec_task *task)
         }
         lock_take(&ex->mu);
     }
-    if (ex->last) {
-        ex->last->next = task;
-    } else {
-        ex->first = task;
-    }
-    ex->last = task;
-    ex->queued++;
-    move = cconc__executor_look_locked(false);
-    lock_leave(&ex->mu);
-    if (!cconc__executor_perform(move) && exec_retract(task)) {
-        return ENOMEM;
-    }
     return 0;
+}
+
+/* Something has been queued: leave mu, and see that it is run. Returns 0 or ENOMEM. */
+static int exec_leave(exec_pledge what)
+{
+    exec_move move = cconc__executor_look_locked(false);
+    if (move.start && ex->threads == 1) {
+        ex->pledge = what;
+    }
+    lock_leave(&ex->mu);
+    return cconc__executor_perform(move) ? 0 : ENOMEM;
+}
+
+int cconc__executor_submit(exec_task *task)
+{
+    int err = exec_enter();
+    if (err) {
+        return err;
+    }
+    cconc__executor_push_locked(task);
+    return exec_leave(PLEDGE_TASK);
+}
+
+int cconc__executor_spawn(const exec_job *job)
+{
+    int err = exec_enter();
+    while (!err && !cconc__executor_push_job_locked(job)) {
+        lock_leave(&ex->mu);
+        err = cconc__executor_make_room();
+        err = err ? err : exec_enter();
+    }
+    return err ? err : exec_leave(PLEDGE_JOB);
 }
 
 void cconc__executor_block_begin(self *me)
@@ -411,7 +275,7 @@ void cconc__executor_read(cconc_executor_stats *out_stats)
     lock_take(&ex->mu);
     out_stats->threads = ex->threads;
     out_stats->idle = ex->idle_count;
-    out_stats->queued = ex->queued + exec_held_locked();
+    out_stats->queued = cconc__executor_queued_locked();
     out_stats->threads_peak = ex->peak;
     lock_leave(&ex->mu);
 }
@@ -428,6 +292,7 @@ bool cconc__executor_is_busy(void)
 int cconc__executor_stop(void)
 {
     exec_thread *all;
+    exec_segment *segments;
     bool had_room;
     lock_take(&ex->mu);
     if (exec_is_busy_locked()) {
@@ -435,12 +300,14 @@ int cconc__executor_stop(void)
         return EBUSY;
     }
     all = cconc__executor_thread_dismiss_locked();
+    segments = cconc__executor_empty_locked();
     had_room = watch_room;
     watch_room = false;
     if (watch_armed && cconc__timer_disarm(&watch)) {
         watch_armed = false;
     }
     lock_leave(&ex->mu);
+    cconc__executor_give_back(segments);
     for (exec_thread *t = all; t; t = t->dead) {
         if (t->stop) {
             (void)cconc__parker_unpark(&t->me->parker);
@@ -466,7 +333,7 @@ void cconc__executor_forked(void)
     memset(ex, 0, sizeof(*ex));
     ex->mu = (lock)LOCK_INIT(RANK_EXECUTOR);
     list_init(&ex->idle);
-    list_init(&ex->holders);
+    list_init(&ex->takers);
     ex->stack_size = stack_size;
     ex->idle_ns = idle_ns;
     watch = (timer){.fire = exec_watch};

@@ -10,10 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cconc/base.h>
 #include <cconc/process.h>
 
 #include "core/self.h"
 
+/* A task that its owner has memory for. */
 typedef struct exec_task {
     struct exec_task *next;                         /* (m) */
     /* (i) Called once, under no lock. torn: the function called from run had ended its thread. The
@@ -25,6 +27,27 @@ typedef struct exec_task {
 /* Queue task. Returns 0; ENOMEM, with the task not queued, if no thread could ever take it;
  * ENOTRECOVERABLE in a forked child. */
 int cconc__executor_submit(exec_task *task);
+
+/* One that the executor has memory for: a function, its argument, and whose it is. */
+typedef struct exec_job {
+    const struct exec_kind *kind;
+    void *owner;
+    union {
+        cconc_task_fn in_group;
+        void (*alone)(void *arg);
+    } fn;
+    void *arg;
+} exec_job;
+
+typedef struct exec_kind {
+    /* As those of a task. job and frame stay until they return; frame is the thread's, for run to
+     * enter with. */
+    void (*run)(const exec_job *job, self_task *frame);
+    void (*torn)(const exec_job *job, self_task *frame);
+} exec_kind;
+
+/* Queue a copy of job. Returns as submit; ENOMEM also if there is no memory. */
+int cconc__executor_spawn(const exec_job *job);
 
 /* Called from run: the memory of this task may go from now on, and its torn is not called any
  * more. */

@@ -1,10 +1,10 @@
 /* executor_thread.c - the life of one thread of the executor
  * SPDX-License-Identifier: MIT
  *
- * Idea        A thread takes tasks, its share of the queue at once, until there are none for it,
- *             looks for a moment for more, then sleeps on top of the idle ones, to be woken before
- *             those that have slept longer. One whose task ends it is finished for by a cleanup
- *             handler, and replaced.
+ * Idea        A thread takes tasks, and those that follow in their segment, until there are none
+ *             for it, looks for a moment for more, then sleeps on top of the idle ones, to be woken
+ *             before those that have slept longer. One whose task ends it is finished for by a
+ *             cleanup handler, and replaced.
  * Invariants  I1 A thread that was chosen to be woken is woken exactly once, and waits for that.
  *             I2 current is the task that runs, for whoever has to finish it.
  *             I3 There is memory for the replacement of a thread that a task has ended.
@@ -45,14 +45,17 @@ void cconc__executor_thread_put_spare(exec_thread *t)
     cconc__alloc_free(extra);
 }
 
-/* Memory for a thread, zeroed: the spare one if no other is to be had. */
+/* Memory for a thread, zeroed: in the place of one that a task has ended the spare one if no other
+ * is to be had. */
 static exec_thread *exec_get_record(void)
 {
     exec_thread *t = cconc__alloc(sizeof(*t));
     if (!t) {
         lock_take(&ex->mu);
-        t = ex->spare;
-        ex->spare = NULL;
+        if (ex->has_lost) {
+            t = ex->spare;
+            ex->spare = NULL;
+        }
         lock_leave(&ex->mu);
         if (t) {
             memset(t, 0, sizeof(*t));
@@ -77,7 +80,7 @@ static void exec_bury(exec_thread *t)
 {
     exec_thread *before;
     lock_take(&ex->mu);
-    CHECK(!t->is_holder);
+    CHECK(!t->segment);
     ex->threads--;
     before = ex->dead;
     ex->dead = t;
@@ -139,40 +142,30 @@ static void exec_count(exec_thread *t)
     atom_store_rlx(&t->ran, ran + 1);      /* rlx: a count */
 }
 
-static void exec_do_nothing(exec_task *task)
+static void exec_do_nothing(const exec_job *job, self_task *frame)
 {
-    (void)task;
+    (void)job;
+    (void)frame;
 }
 
 void cconc__executor_let_go(void)
 {
-    static exec_task gone = {NULL, exec_do_nothing, exec_do_nothing};
+    static const exec_kind nothing = {exec_do_nothing, exec_do_nothing};
+    static const exec_job gone = {.kind = &nothing};
     exec_thread *t = self_get()->executor;
     CHECK(t != NULL);
     t->current = &gone;
 }
 
-/* The next task that t holds, or NULL: somebody may have taken them back. */
-static exec_task *exec_next_held(exec_thread *t)
-{
-    uint32_t hold = atom_load_rlx(&t->hold); /* rlx: the swap decides */
-    while (EXEC_HOLD_FIRST(hold) != EXEC_HOLD_END(hold)) {
-        if (atom_cas_weak_rlx_rlx(&t->hold, &hold, hold + 1)) { /* rlx: the share is its own */
-            return t->share[EXEC_HOLD_FIRST(hold)];
-        }
-    }
-    return NULL;
-}
-
-/* Run task, and then what t holds. */
-static void exec_run_share(exec_thread *t, exec_task *task)
+/* Run job, and then what else is in its segment. */
+static void exec_run_from(exec_thread *t, const exec_job *job)
 {
     (void)atom_add_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
-    while (task) {
-        t->current = task;
-        task->run(task);
+    while (job) {
+        t->current = job;
+        job->kind->run(job, &t->frame);
         exec_count(t);
-        task = exec_next_held(t);
+        job = t->segment ? cconc__executor_next(t->segment) : NULL;
     }
     t->current = NULL;
     (void)atom_sub_rlx(&ex->inside, 1); /* rlx: as above */
@@ -181,21 +174,23 @@ static void exec_run_share(exec_thread *t, exec_task *task)
 /* Run tasks until there are none for us. */
 static void exec_run_tasks(exec_thread *t)
 {
-    exec_task *task;
+    const exec_job *job;
     lock_take(&ex->mu);
     ex->starting--;
     ex->running++;
-    task = cconc__executor_take_locked(t, true); /* called for: the others may all be stuck */
-    while (task) {
+    job = cconc__executor_take_locked(t, true); /* called for: the others may all be stuck */
+    while (job) {
         exec_move move = cconc__executor_look_locked(false);
         lock_leave(&ex->mu);
         (void)cconc__executor_perform(move);
-        exec_run_share(t, task);
+        cconc__executor_sweep(t);
+        exec_run_from(t, job);
         lock_take(&ex->mu); /* looked at anew: the queue, the counts */
         cconc__executor_settle_locked(t);
-        task = cconc__executor_take_locked(t, false);
+        job = cconc__executor_take_locked(t, false);
     }
     lock_leave(&ex->mu);
+    cconc__executor_sweep(t);
 }
 
 static bool exec_shall_stop(exec_thread *t)
@@ -226,21 +221,23 @@ static void exec_run(void *arg)
 static bool exec_torn(void *arg)
 {
     exec_thread *t = arg;
-    exec_task *task = t->current;
+    const exec_job *job = t->current;
     exec_move move;
     self *me = self_get();
     me->executor = NULL;
     me->task = NULL;
-    CHECK(task != NULL); /* nothing else lets itself be cancelled, or calls users' functions */
+    CHECK(job != NULL); /* nothing else lets itself be cancelled, or calls users' functions */
     (void)atom_sub_rlx(&ex->inside, 1); /* rlx: a hint for the watch */
-    task->torn(task);
+    job->kind->torn(job, &t->frame);
     exec_count(t);
     lock_take(&ex->mu);
     ex->running--;
     cconc__executor_settle_locked(t);
     lock_leave(&ex->mu);
+    cconc__executor_sweep(t);
     exec_bury(t); /* first: it makes memory for the replacement free */
     lock_take(&ex->mu);
+    ex->has_lost = true;
     move = cconc__executor_look_locked(false);
     lock_leave(&ex->mu);
     (void)cconc__executor_perform(move);
@@ -252,7 +249,7 @@ bool cconc__executor_thread_start(void)
     exec_thread *t = exec_get_record();
     size_t stack;
     bool started;
-    bool alone;
+    bool taken_back;
     bool kick = false;
     lock_take(&ex->mu);
     stack = ex->stack_size;
@@ -265,18 +262,23 @@ bool cconc__executor_thread_start(void)
         t->thread.run = exec_run;
         t->thread.torn = exec_torn;
         t->thread.arg = t;
-        atom_init(&t->hold, EXEC_HOLD(0, 0));
         atom_init(&t->ran, 0);
     }
     started = t && cconc__thread_start(&t->thread, stack) == 0;
     lock_take(&ex->mu);
     ex->making--;
+    ex->has_lost &= !started;
     if (!started) {
         ex->starting--;
         ex->threads--;
         kick = cconc__executor_watch_locked(); /* tries again, if something is queued still */
     }
-    alone = !started && ex->threads == 0;
+    taken_back = !started && ex->pledge != PLEDGE_NONE;
+    if (taken_back) {
+        CHECK(ex->threads == 0);
+        cconc__executor_unpush_locked(ex->pledge);
+    }
+    ex->pledge = PLEDGE_NONE;
     lock_leave(&ex->mu);
     if (kick) {
         cconc__timer_kick();
@@ -285,7 +287,7 @@ bool cconc__executor_thread_start(void)
         cconc__executor_thread_put_spare(t);
         cconc__quiet_tell();
     }
-    return !alone;
+    return !taken_back;
 }
 
 exec_thread *cconc__executor_thread_dismiss_locked(void)
@@ -303,5 +305,6 @@ exec_thread *cconc__executor_thread_dismiss_locked(void)
     }
     ex->number = 0;
     ex->peak = 0;
+    ex->has_lost = false;
     return all;
 }

@@ -20,6 +20,7 @@ typedef struct self_task {
     const void       *owner; /* (o) the group or registration it belongs to */
     struct self_task *outer; /* (o) what it interrupts, or NULL */
     bool              could_cancel; /* (o) whether that could be cancelled; by enter and exit */
+    bool              has_failed; /* (o) its owner knows: what it returns is not told again */
 } self_task;
 
 typedef struct self {
@@ -99,6 +100,7 @@ static inline void self_push(self_task *task, const void *owner)
     self *me = self_get();
     task->owner = owner;
     task->outer = me->task;
+    task->has_failed = false;
     me->task = task;
 }
 

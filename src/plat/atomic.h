@@ -58,6 +58,7 @@ _Static_assert(ATOM_LINE >= 2 * sizeof(void *) && (ATOM_LINE & (ATOM_LINE - 1)) 
 #define atom_swap_rel(a, x) atomic_exchange_explicit(&(a)->v, x, memory_order_release)
 
 #define atom_add_rlx(a, x) atomic_fetch_add_explicit(&(a)->v, x, memory_order_relaxed)
+#define atom_add_rel(a, x) atomic_fetch_add_explicit(&(a)->v, x, memory_order_release)
 #define atom_add_sc(a, x) atomic_fetch_add_explicit(&(a)->v, x, memory_order_seq_cst)
 #define atom_sub_sc(a, x) atomic_fetch_sub_explicit(&(a)->v, x, memory_order_seq_cst)
 #define atom_sub_rlx(a, x) atomic_fetch_sub_explicit(&(a)->v, x, memory_order_relaxed)

@@ -23,7 +23,6 @@
 #include "core/lot.h"
 #include "core/must.h"
 #include "core/waiter.h"
-#include "plat/alloc.h"
 #include "plat/atomic.h"
 #include "plat/fork.h"
 
@@ -157,52 +156,33 @@ int cconc_waitgroup_wait(cconc_waitgroup *wg, cconc_ctx *ctx)
     return err;
 }
 
-typedef struct wg_task {
-    exec_task        task;
-    cconc_waitgroup *wg;
-    void (*fn)(void *arg);
-    void *arg;
-} wg_task;
-
-static void wg_task_end(exec_task *task)
+static void wg_job_run(const exec_job *job, self_task *frame)
 {
-    wg_task *t = (wg_task *)(void *)task;
-    cconc_waitgroup *wg = t->wg;
-    cconc__alloc_free(t);
-    cconc_waitgroup_done(wg);
+    cconc__self_enter(frame, job->owner);
+    job->fn.alone(job->arg);
+    cconc__self_exit();
+    cconc_waitgroup_done(job->owner);
 }
 
-static void wg_task_run(exec_task *task)
+static void wg_job_torn(const exec_job *job, self_task *frame)
 {
-    wg_task *t = (wg_task *)(void *)task;
-    self_task frame;
-    cconc__self_enter(&frame, t->wg);
-    t->fn(t->arg);
-    cconc__self_exit();
-    wg_task_end(task);
+    (void)frame;
+    cconc_waitgroup_done(job->owner);
 }
 
 int cconc_waitgroup_go(cconc_waitgroup *wg, void (*fn)(void *arg), void *arg)
 {
     MUST_POINT(wg, cconc_waitgroup);
-    wg_task *t;
+    static const exec_kind kind = {wg_job_run, wg_job_torn};
+    exec_job job = {.kind = &kind, .owner = wg, .fn.alone = fn, .arg = arg};
     int err;
     if (!fn) {
         return EINVAL;
     }
-    t = cconc__alloc(sizeof(*t));
-    if (!t) {
-        return ENOMEM;
-    }
-    t->task.run = wg_task_run;
-    t->task.torn = wg_task_end;
-    t->wg = wg;
-    t->fn = fn;
-    t->arg = arg;
     cconc_waitgroup_add(wg, 1);
-    err = cconc__executor_submit(&t->task);
+    err = cconc__executor_spawn(&job);
     if (err) {
-        wg_task_end(&t->task);
+        cconc_waitgroup_done(wg);
     }
     return err;
 }

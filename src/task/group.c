@@ -162,7 +162,7 @@ int cconc_group_fail(cconc_group *group, int code, const char *format, ...)
         va_end(args);
     }
     if (me && me->task && me->task->owner == group) {
-        LIST_OF(me->task, group_task, frame)->failed = true;
+        me->task->has_failed = true;
     }
     cconc__group_record(group, code, message);
     return code;

@@ -51,14 +51,13 @@ struct cconc_group {
     atom_size   quick;       /* (a) started without mu */
 };
 
+/* A task that runs on a pool. */
 typedef struct group_task {
-    exec_task     task; /* unused on a pool */
     self_task     frame;
     cconc_group  *group;
     cconc_task_fn fn;
     void         *arg;
-    bool          failed; /* by cconc_group_fail: its return is not recorded again */
-    cconc_pool_task pooled; /* only there on a pool */
+    cconc_pool_task pooled;
 } group_task;
 
 /* How many tasks have been admitted and have not ended. What they did is seen if there are none. */

@@ -7,8 +7,9 @@
  * Invariants  Those of group.c; own_blocked counts our tasks that wait in go, also while they help.
  * Locks       The group's mu. Tasks run, and are handed over, with no lock held.
  * Ordering    None but mu's, and the executor's or the pool's lock from go to the task.
- * Lifetime    The task's record is freed by its end, before the slot is given on; if it was never
- *             handed over by go, or by what is left of a thread that ended while go was helping.
+ * Lifetime    On a pool a task has a record. It is freed by its end, before the slot is given on;
+ *             if it was never handed over by go, or by what is left of a thread that ended while go
+ *             was helping.
  * Rejected    Helping only with tasks of the group: the one that has the slot may wait for any. */
 #include "task/group.h"
 
@@ -206,35 +207,32 @@ static void group_count_helper(cconc_group *g, bool begins)
     batch_wake(&batch);
 }
 
-static void group_task_run(exec_task *task)
+/* A task has ended with code; group may be gone afterwards. */
+static void group_task_ended(cconc_group *g, int code, bool has_failed)
 {
-    group_task *t = (group_task *)(void *)task;
-    cconc_group *g = t->group;
-    int code;
-    bool failed;
-    cconc__self_enter(&t->frame, g);
-    code = t->fn(g->ctx, t->arg);
-    cconc__self_exit();
-    failed = t->failed;
-    cconc__alloc_free(t);
-    if (code != 0 && !failed) {
+    if (code != 0 && !has_failed) {
         cconc__group_record(g, code, NULL);
     }
     group_give_slot(g, true);
 }
 
-/* The task has ended its thread. */
-static void group_task_torn(exec_task *task)
+static void group_job_run(const exec_job *job, self_task *frame)
 {
-    group_task *t = (group_task *)(void *)task;
-    cconc_group *g = t->group;
-    bool failed = t->failed;
-    cconc__alloc_free(t);
-    if (!failed) {
-        cconc__group_record(g, ECANCELED, NULL);
-    }
-    group_give_slot(g, true);
+    cconc_group *g = job->owner;
+    int code;
+    cconc__self_enter(frame, g);
+    code = job->fn.in_group(g->ctx, job->arg);
+    cconc__self_exit();
+    group_task_ended(g, code, frame->has_failed);
 }
+
+/* The task has ended its thread. */
+static void group_job_torn(const exec_job *job, self_task *frame)
+{
+    group_task_ended(job->owner, ECANCELED, frame->has_failed);
+}
+
+static const exec_kind group_jobs = {group_job_run, group_job_torn};
 
 /* On a pool: the worker's own frame has allowed cancellation already. */
 static int group_pooled_run(cconc_ctx *ctx, void *arg)
@@ -253,13 +251,10 @@ static void group_pooled_ended(cconc_pool_task *task, int code, bool dropped)
 {
     group_task *t = LIST_OF(task, group_task, pooled);
     cconc_group *g = t->group;
-    bool failed = t->failed;
+    bool has_failed = t->frame.has_failed;
     (void)dropped;
     cconc__alloc_free(t);
-    if (code != 0 && !failed) {
-        cconc__group_record(g, code, NULL);
-    }
-    group_give_slot(g, true);
+    group_task_ended(g, code, has_failed);
 }
 
 typedef struct group_helping {
@@ -379,7 +374,7 @@ static int group_acquire_once(cconc_group *g, cconc_ctx *ctx, helper *h)
     return err;
 }
 
-/* Take a slot for t. Returns 0, or why there is none. */
+/* Take a slot, on a pool for t. Returns 0, or why there is none. */
 static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait, group_task *t)
 {
     helper *h = g->pool ? helper_of(g->pool) : NULL;
@@ -399,42 +394,22 @@ static int group_acquire(cconc_group *g, cconc_ctx *ctx, bool may_wait, group_ta
     return err;
 }
 
-/* Hand t to whoever runs the group's tasks. */
-static int group_hand_over(cconc_group *g, cconc_ctx *ctx, bool may_wait, group_task *t)
+static int group_start_pooled(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task_fn fn,
+                              void *arg)
 {
-    if (!g->pool) {
-        t->task.run = group_task_run;
-        t->task.torn = group_task_torn;
-        return cconc__executor_submit(&t->task);
-    }
-    t->pooled.fn = group_pooled_run;
-    t->pooled.arg = t;
-    t->pooled.ended = group_pooled_ended;
-    return may_wait ? cconc__pool_submit_also(g->pool, ctx, group_skip_ctx(g), &t->pooled)
-                    : cconc_pool_try_submit_task(g->pool, &t->pooled);
-}
-
-static int group_start(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task_fn fn, void *arg)
-{
-    group_task *t;
+    group_task *t = cconc__alloc(sizeof(*t));
     int err;
-    if (!fn) {
-        return EINVAL;
-    }
-    err = cconc__node_err(ctx);
-    if (err) {
-        return err;
-    }
-    t = cconc__alloc(g->pool ? sizeof(*t) : offsetof(group_task, pooled));
     if (!t) {
         return ENOMEM;
     }
-    t->group = g;
-    t->fn = fn;
-    t->arg = arg;
+    *t = (group_task){.group = g, .fn = fn, .arg = arg};
+    t->pooled.fn = group_pooled_run;
+    t->pooled.arg = t;
+    t->pooled.ended = group_pooled_ended;
     err = group_acquire(g, ctx, may_wait, t);
     if (!err) {
-        err = group_hand_over(g, ctx, may_wait, t);
+        err = may_wait ? cconc__pool_submit_also(g->pool, ctx, group_skip_ctx(g), &t->pooled)
+                       : cconc_pool_try_submit_task(g->pool, &t->pooled);
         if (err) {
             group_give_slot(g, false);
         }
@@ -443,6 +418,34 @@ static int group_start(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task
         cconc__alloc_free(t);
     }
     return err;
+}
+
+static int group_start_job(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task_fn fn,
+                           void *arg)
+{
+    exec_job job = {.kind = &group_jobs, .owner = g, .fn.in_group = fn, .arg = arg};
+    int err = group_acquire(g, ctx, may_wait, NULL);
+    if (!err) {
+        err = cconc__executor_spawn(&job);
+        if (err) {
+            group_give_slot(g, false);
+        }
+    }
+    return err;
+}
+
+static int group_start(cconc_group *g, cconc_ctx *ctx, bool may_wait, cconc_task_fn fn, void *arg)
+{
+    int err;
+    if (!fn) {
+        return EINVAL;
+    }
+    err = cconc__node_err(ctx);
+    if (err) {
+        return err;
+    }
+    return g->pool ? group_start_pooled(g, ctx, may_wait, fn, arg)
+                   : group_start_job(g, ctx, may_wait, fn, arg);
 }
 
 int cconc_group_go(cconc_group *group, cconc_ctx *ctx, cconc_task_fn fn, void *arg)

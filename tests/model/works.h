@@ -16,16 +16,18 @@ typedef struct work {
     cconc_sem *sem;    /* and acquires it, or releases it */
     bool acquires;
     bool ends_thread;
+    struct work *before; /* has not begun when it begins */
     void *by; /* the thread that ran it */
     int ran;
     int torn;
     int err; /* of its submit */
 } work;
 
-static inline void work_run(exec_task *task)
+static inline void work_do(void *arg)
 {
-    work *w = (work *)(void *)task;
+    work *w = arg;
     w->ran++;
+    MODEL_CHECK(!w->before || w->before->ran == 0);
     w->by = self_get()->executor;
     model_set(&w->started, 1);
     if (w->until) {
@@ -41,10 +43,34 @@ static inline void work_run(exec_task *task)
     }
 }
 
+static inline void work_run(exec_task *task)
+{
+    work_do(task);
+}
+
 static inline void work_torn(exec_task *task)
 {
     work *w = (work *)(void *)task;
     w->torn++;
+}
+
+/* The same as a job. */
+static inline void work_job_run(const exec_job *job, self_task *frame)
+{
+    (void)frame;
+    job->fn.alone(job->arg);
+}
+
+static inline void work_job_torn(const exec_job *job, self_task *frame)
+{
+    (void)frame;
+    work_torn(job->arg);
+}
+
+static inline int work_spawn(work *w)
+{
+    static const exec_kind kind = {work_job_run, work_job_torn};
+    return cconc__executor_spawn(&(exec_job){.kind = &kind, .fn.alone = work_do, .arg = w});
 }
 
 static inline void work_init(work *w)
