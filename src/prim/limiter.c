@@ -55,6 +55,7 @@ static lim_look limiter_quick_frozen(cconc_limiter *l, size_t n)
 
 lim_look cconc__limiter_quick(cconc_limiter *l, size_t n)
 {
+    size_t now = (size_t)plat_clock_now();
     for (;;) {
         size_t word = atom_load_acq(&l->word);       /* [lim.1] acq: the pace it counts by */
         size_t base_ns = atom_load_acq(&l->base_ns); /* [lim.2] acq: and the word before it */
@@ -66,7 +67,7 @@ lim_look cconc__limiter_quick(cconc_limiter *l, size_t n)
         if (word & LIM_FROZEN) {
             return limiter_quick_frozen(l, n);
         }
-        since = (size_t)plat_clock_now() - base_ns;
+        since = now - base_ns;
         if (since > (LIM_SPAN >> shift) || n * period > full) {
             return LOOK_SLOW;
         }
