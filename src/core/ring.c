@@ -139,29 +139,44 @@ static inline bool ring_is_blocked(const ring *r, ring_dir dir, size_t word, siz
     return (other & ~RING_FLAGS) == (dir == RING_IN ? at - r->lap : at);
 }
 
-static inline int ring_try(ring *r, ring_dir dir, void *elem, bool *out_wake)
+/* Move one element where no other direction has to be looked at. Returns 0; EPIPE, EBUSY; EAGAIN
+ * if the slot at *out_word is not ready. */
+static inline int ring_try_ready(ring *r, ring_dir dir, void *elem, bool *out_wake,
+                                 size_t *out_word)
 {
     size_t word = ring_word(r, dir);
-    uint32_t rounds = 0;
     for (;;) {
         if (word & (RING_DIRECT | (dir == RING_IN ? RING_CLOSED : 0))) {
             return dir == RING_IN && (word & RING_CLOSED) ? EPIPE : EBUSY;
         }
-        if (ring_turn(r, dir, word)) {
-            /* [ring.2] [ring.3] acqrel: as ring_word(). Here the call takes effect. */
-            if (atom_cas_weak_acqrel_acq(r->word[dir], &word, ring_next(r, word))) {
-                *out_wake = (word & RING_WAKE) != 0;
-                ring_pass(r, dir, word, elem);
-                return 0;
-            }
-        } else {
-            size_t other = ring_word(r, ring_other(dir));
-            if (ring_is_blocked(r, dir, word, other)) {
-                return dir == RING_OUT && (other & RING_CLOSED) ? EPIPE : EAGAIN;
-            }
-            cconc__spin_moment(&rounds); /* somebody is copying, or word is old */
-            word = ring_word(r, dir);
+        if (!ring_turn(r, dir, word)) {
+            *out_word = word;
+            return EAGAIN;
         }
+        /* [ring.2] [ring.3] acqrel: as ring_word(). Here the call takes effect. */
+        if (atom_cas_weak_acqrel_acq(r->word[dir], &word, ring_next(r, word))) {
+            *out_wake = (word & RING_WAKE) != 0;
+            ring_pass(r, dir, word, elem);
+            return 0;
+        }
+    }
+}
+
+static inline int ring_try(ring *r, ring_dir dir, void *elem, bool *out_wake)
+{
+    uint32_t rounds = 0;
+    for (;;) {
+        size_t word;
+        int err = ring_try_ready(r, dir, elem, out_wake, &word);
+        size_t other;
+        if (err != EAGAIN) {
+            return err;
+        }
+        other = ring_word(r, ring_other(dir));
+        if (ring_is_blocked(r, dir, word, other)) {
+            return dir == RING_OUT && (other & RING_CLOSED) ? EPIPE : EAGAIN;
+        }
+        cconc__spin_moment(&rounds); /* somebody is copying, or word is old */
     }
 }
 
@@ -169,6 +184,13 @@ int cconc__ring_try(ring *r, ring_dir dir, void *elem, bool *out_wake)
 {
     return dir == RING_IN ? ring_try(r, RING_IN, elem, out_wake)
                           : ring_try(r, RING_OUT, elem, out_wake);
+}
+
+int cconc__ring_try_ready(ring *r, ring_dir dir, void *elem, bool *out_wake)
+{
+    size_t word;
+    return dir == RING_IN ? ring_try_ready(r, RING_IN, elem, out_wake, &word)
+                          : ring_try_ready(r, RING_OUT, elem, out_wake, &word);
 }
 
 bool cconc__ring_move(ring *r, ring_dir dir, void *elem)

@@ -75,6 +75,9 @@ void cconc__ring_copy(const ring *r, void *to, const void *from);
  * *out_wake: the other direction wants a wake. */
 int cconc__ring_try(ring *r, ring_dir dir, void *elem, bool *out_wake);
 
+/* The same, but EAGAIN if the next slot is not ready: the other direction's word is let alone. */
+int cconc__ring_try_ready(ring *r, ring_dir dir, void *elem, bool *out_wake);
+
 /* The same with the owner's lock held and RING_DIRECT set; the slot is ready. Returns whether the
  * other direction wants a wake. */
 bool cconc__ring_move(ring *r, ring_dir dir, void *elem);

@@ -207,7 +207,7 @@ int cconc_chan_close(cconc_chan *ch)
 }
 
 /* A NULL channel: only the context can end this. */
-static int chan_wait_for_nothing(cconc_ctx *ctx)
+static APART int chan_wait_for_nothing(cconc_ctx *ctx)
 {
     waiter w;
     int err;
@@ -316,7 +316,8 @@ static int chan_wait(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, lone_waiter *
     return queued == WAIT_FIRED ? 0 : chan_attempt(ch, dir, b->node.elem);
 }
 
-static int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
+/* Apart, so that calls that need not wait have no room for a waiter to make. */
+static APART int chan_block(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
 {
     int64_t since_ns = 0;
     cconc_ctx *source = cconc__node_keep(ctx); /* from round to round */
@@ -345,10 +346,7 @@ static int chan_move(cconc_chan *ch, chan_dir dir, cconc_ctx *ctx, void *elem)
         return chan_wait_for_nothing(ctx);
     }
     /* Capacity 0: whoever queues looks for a peer under the same lock. */
-    err = EAGAIN;
-    if (ch->ring.cap > 0 && cconc__ring_is_ready(&ch->ring, dir)) {
-        err = chan_attempt(ch, dir, elem);
-    }
+    err = ch->ring.cap > 0 ? chan_attempt_ready(ch, dir, elem) : EAGAIN;
     return err == EAGAIN ? chan_block(ch, dir, ctx, elem) : err;
 }
 

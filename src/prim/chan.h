@@ -88,19 +88,33 @@ void cconc__chan_insert_locked(cconc_chan *ch, chan_dir dir, wait_node *node);
 wait_queued cconc__chan_enqueue(cconc_chan *ch, chan_dir dir, waiter *w, wait_node *node);
 void        cconc__chan_dequeue(cconc_chan *ch, chan_dir dir, const waiter *w, wait_node *node);
 
+/* What is left to do when the ring has said err and wake. */
+static inline int chan_after_try(cconc_chan *ch, chan_dir dir, void *elem, int err, bool wake)
+{
+    if (err == 0 && wake) {
+        cconc__chan_ring_wake(ch, ring_other(dir));
+    }
+    return err == EBUSY ? cconc__chan_ring_attempt(ch, dir, elem) : err;
+}
+
 /* Move one element without waiting, by the channel's capacity. */
 static inline int chan_attempt(cconc_chan *ch, chan_dir dir, void *elem)
 {
-    bool wake;
+    bool wake = false;
     int err;
     if (ch->ring.cap == 0) {
         return cconc__chan_meet_attempt(ch, dir, elem);
     }
     err = cconc__ring_try(&ch->ring, dir, elem, &wake);
-    if (err == 0 && wake) {
-        cconc__chan_ring_wake(ch, ring_other(dir));
-    }
-    return err == EBUSY ? cconc__chan_ring_attempt(ch, dir, elem) : err;
+    return chan_after_try(ch, dir, elem, err, wake);
+}
+
+/* The same with capacity, but EAGAIN without a look at the peers if the next slot is not ready. */
+static inline int chan_attempt_ready(cconc_chan *ch, chan_dir dir, void *elem)
+{
+    bool wake = false;
+    int err = cconc__ring_try_ready(&ch->ring, dir, elem, &wake);
+    return chan_after_try(ch, dir, elem, err, wake);
 }
 
 #endif
