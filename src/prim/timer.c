@@ -183,9 +183,9 @@ static void func_wait(cconc_timer *t)
 
 /* Both kinds. */
 
+/* No lock: nobody has it yet, and the timer service's is enough for fn. */
 static int timer_new(int64_t delay_ns, cconc_timer_fn fn, void *arg, cconc_timer **out_timer)
 {
-    expiry_work work = EXPIRY_WORK_INIT;
     int64_t due_ns = plat_clock_add(plat_clock_now(), delay_ns);
     cconc_timer *t = cconc__alloc(sizeof(*t));
     int err;
@@ -208,14 +208,17 @@ static int timer_new(int64_t delay_ns, cconc_timer_fn fn, void *arg, cconc_timer
         t->e.alarm.fire = func_fire;
         t->e.alarm.torn = func_fire_torn;
     }
-    *out_timer = t; /* before fn can run: it may use it */
-    cconc__expiry_take(&t->e);
-    if (fn) {
-        func_start_locked(t, due_ns, &work);
-    } else {
-        (void)cconc__expiry_start_locked(&t->e, due_ns, &work);
+    *out_timer = t; /* before fn can run: it may use it, or free it */
+    if (!fn) {
+        t->e.due_ns = due_ns;
+        t->e.is_running = true;
+        return 0;
     }
-    cconc__expiry_leave(&t->e, &work);
+    t->outstanding = 1;
+    ref_get(&t->e.refs); /* the arming's */
+    if (cconc__timer_arm(&t->e.alarm, due_ns)) {
+        cconc__timer_kick();
+    }
     return 0;
 }
 
