@@ -130,7 +130,7 @@ void cconc__executor_unpush_locked(exec_pledge what)
     cconc__lock_assert_held(&ex->mu);
     if (what == PLEDGE_TASK) {
         exec_unpush_task_locked();
-    } else if (what == PLEDGE_JOB) {
+    } else {
         (void)atom_sub_rlx(&ex->tail->span, EXEC_SPAN(0, 1)); /* rlx: there is nobody */
         ex->filled--;
     }

@@ -405,11 +405,13 @@ static int pass_gate_and_exit(cconc_ctx *ctx, void *arg)
     pthread_exit(NULL);
 }
 
-/* The only thread goes, and for a while no other can be had. */
+/* The only thread goes, and for a while no other can be had. What comes then is refused. */
 static void executor_keeps_a_task_when_its_last_thread_has_gone(void **state)
 {
     cconc_group *group = group_make(0, 0);
     struct gate gate;
+    struct job kept = job_make();
+    struct job refused = job_make();
     cconc_executor_stats stats;
     atomic_int ran = 0;
     (void)state;
@@ -418,14 +420,19 @@ static void executor_keeps_a_task_when_its_last_thread_has_gone(void **state)
     until(chan_receivers(gate.ch) == 1);
     support_fail_thread(1, true);
     assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), 0);
+    assert_int_equal(cconc__executor_submit(&kept.task), 0);
     gate_open(&gate);
     until(executor_threads() == 0);
+    assert_int_equal(cconc__executor_submit(&refused.task), ENOMEM);
+    assert_int_equal(cconc_group_go(group, NULL, count_run, &ran), ENOMEM);
     cconc_executor_read(&stats);
-    assert_int_equal(stats.queued, 1);
+    assert_int_equal(stats.queued, 2);
     assert_int_equal(atomic_load(&ran), 0);
     assert_true(support_fail_end() > 0);
     assert_int_equal(cconc_group_wait(group, NULL, NULL), ECANCELED);
+    until(atomic_load(&kept.runs) == 1);
     assert_int_equal(atomic_load(&ran), 1);
+    assert_int_equal(atomic_load(&refused.runs), 0);
     cconc_group_free(group);
     gate_free(&gate);
 }
