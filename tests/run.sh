@@ -494,7 +494,7 @@ run_model() {
         return
     fi
     if [ -n "$full" ]; then
-        explore model --full --seconds 720
+        explore model --full --seconds 600 --least 100000000
         explore model_weak --seconds 60
         explore model_race --seconds 60
         explore model_asan --seconds 45

@@ -276,6 +276,9 @@ void order_end(fiber *f);
 void report_step(const fiber *f, const op *done);
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_failure(const model_scenario *scenario);
+
+/* From now on a crash is a failure of the scenario. */
+void report_crashes(void);
 const char *model_failure_name(model_failure failure);
 
 #endif

@@ -4,9 +4,11 @@
 #include "engine.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { MAX_LINES = 4096, LONG_LIST = 400, TEXT_BYTES = 160, MINIMISE_RUNS = 4000 };
 
@@ -191,4 +193,26 @@ void report_failure(const model_scenario *scenario)
     (void)fflush(stderr);
     free(lines);
     lines = NULL;
+}
+
+static void crashed(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (!model.current) {
+        _exit(139);
+    }
+    model_fail(MODEL_CRASH, "signal %d at %p", number, info->si_addr);
+}
+
+void report_crashes(void)
+{
+    static char signal_stack[64 * 1024];
+    stack_t stack = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
+    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    action.sa_sigaction = crashed;
+    (void)sigaltstack(&stack, NULL);
+    (void)sigaction(SIGSEGV, &action, NULL);
+    (void)sigaction(SIGBUS, &action, NULL);
+    (void)sigaction(SIGFPE, &action, NULL);
+    (void)sigaction(SIGILL, &action, NULL);
 }

@@ -2,20 +2,21 @@
  * of it.
  * SPDX-License-Identifier: MIT
  *
- * Usage: model [--full] [--seconds N] [--jobs N] [--first] [--exact] [--list] [PATTERN...]
+ * Usage: model [--full] [--seconds N] [--least N] [--jobs N] [--first] [--exact] [--list]
+ *              [PATTERN...]
  *
  * Each scenario has a fixed part: all interleavings where it says so, all with 0, 1, 2... up to
  * three preemptions, and some of each random strategy. What is left of the time goes to random
- * ones. --first: stop at the first failure, and have no time left over: for mutants. --exact: the
- * patterns are whole names, and each must be there.
+ * ones. --least: on until there are so many interleavings, for twice the time at most: machines
+ * differ, and one machine does from hour to hour. --first: stop at the first failure, and have no
+ * time left over: for mutants. --exact: the patterns are whole names, and each must be there.
  * --list prints the names, and the file of each. MODEL_REPLAY=name:choices, or name+low:choices for
- * one with the real parker, runs one interleaving
- * again, MODEL_SEED=N begins the random ones elsewhere. The last line is
+ * one with the real parker, runs one interleaving again, MODEL_SEED=N begins the random ones
+ * elsewhere. The last line is
  *     model: scenarios=N exhaustive=N bound3=N interleavings=N failed=N
  */
 #include "engine.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -54,8 +55,9 @@ static bool is_full;
 static bool is_first_enough;
 static bool is_exact;
 static int64_t end_ms;
+static int64_t last_ms; /* then it ends though there are less than least */
+static uint64_t least;
 static bool has_end;
-static char signal_stack[64 * 1024];
 
 static bool is_self_test(const model_scenario *scenario)
 {
@@ -67,27 +69,6 @@ static int64_t now_ms(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void crashed(int number, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (!model.current) {
-        _exit(139);
-    }
-    model_fail(MODEL_CRASH, "signal %d at %p", number, info->si_addr);
-}
-
-static void catch_crashes(void)
-{
-    stack_t stack = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
-    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    action.sa_sigaction = crashed;
-    (void)sigaltstack(&stack, NULL);
-    (void)sigaction(SIGSEGV, &action, NULL);
-    (void)sigaction(SIGBUS, &action, NULL);
-    (void)sigaction(SIGFPE, &action, NULL);
-    (void)sigaction(SIGILL, &action, NULL);
 }
 
 /* Once more by its choices: the same steps? */
@@ -403,16 +384,31 @@ static void run_slice(uint32_t i)
     }
 }
 
+static uint64_t explored(void)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < scenario_count; i++) {
+        sum += is_self_test(scenarios[i]) ? 0 : all->outcomes[i].interleavings;
+    }
+    return sum;
+}
+
+static bool is_over(void)
+{
+    int64_t at_ms = now_ms();
+    return at_ms >= end_ms && (at_ms >= last_ms || explored() >= least);
+}
+
 static void work(void)
 {
     uint32_t i;
-    catch_crashes();
+    report_crashes();
     (void)setvbuf(stderr, NULL, _IOFBF, 1 << 20); /* each report in one piece */
     while (!all->is_over &&
            (i = __atomic_fetch_add(&all->next, 1, __ATOMIC_RELAXED)) < scenario_count) {
         run_fixed(i);
     }
-    while (!is_first_enough && now_ms() < end_ms) {
+    while (!is_first_enough && !is_over()) {
         i = __atomic_fetch_add(&all->slices, 1, __ATOMIC_RELAXED);
         strategy_seed += (uint64_t)i << 32;
         run_slice(i % scenario_count);
@@ -496,7 +492,7 @@ static int replay(const char *what)
         if (strlen((*s)->name) == length && memcmp((*s)->name, what, length) == 0) {
             strategy_now = &strategy_replay;
             strategy_set_replay(choices, count);
-            catch_crashes();
+            report_crashes();
             asked = **s;
             asked.low |= what[length] == '+';
             if (run_execution(&asked)) {
@@ -560,6 +556,8 @@ int main(int argc, char **argv)
         is_exact |= strcmp(argv[at], "--exact") == 0;
         if (strcmp(argv[at], "--seconds") == 0 && at + 1 < argc) {
             seconds = atoll(argv[++at]);
+        } else if (strcmp(argv[at], "--least") == 0 && at + 1 < argc) {
+            least = (uint64_t)atoll(argv[++at]);
         } else if (strcmp(argv[at], "--jobs") == 0 && at + 1 < argc) {
             jobs = atoi(argv[++at]);
         }
@@ -589,6 +587,7 @@ int main(int argc, char **argv)
     snapshot_take();
     has_end = seconds > 0;
     end_ms = now_ms() + seconds * 1000;
+    last_ms = end_ms + seconds * 1000;
     if (asked) {
         return replay(asked);
     }
