@@ -232,7 +232,7 @@ static bool has_goals(const model_scenario *scenario, const outcome *out)
 /* A machine that has other work may have had no time for what few interleavings reach. */
 static bool explore_goals(const model_scenario *scenario, outcome *out)
 {
-    int64_t stop_ms = now_ms() + 30000;
+    int64_t stop_ms = now_ms() + (is_first_enough ? 3000 : 30000);
     bool is_right = true;
     while (is_right && !is_late() && !has_goals(scenario, out) && now_ms() < stop_ms) {
         is_right = explore_portfolio(scenario, out, 300, stop_ms);
