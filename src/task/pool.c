@@ -340,9 +340,9 @@ static void pool_count_locked(cconc_pool *p)
     cconc__lock_assert_held(&p->mu);
     p->counts.running = 0;
     for (pool_worker *w = p->all; w; w = w->made) {
-        size_t ended = atom_load_acq(&w->ended);   /* [pool.2] acq: as who waits would see it */
-        size_t begun = atom_load_acq(&w->begun);   /* [pool.3] acq: the same */
-        p->counts.running += begun - ended;
+        size_t begun = atom_load_acq(&w->begun);   /* [pool.3] acq: as who waits would see it */
+        size_t ended = atom_load_acq(&w->ended);   /* [pool.2] acq: the same */
+        p->counts.running += (ptrdiff_t)(begun - ended) > 0 ? begun - ended : 0; /* more may end */
         p->counts.completed += ended - w->ended_seen;
         p->counts.failed += pool_news(&w->failed, &w->failed_seen);
         p->counts.submitted += pool_news(&w->kept_in, &w->kept_in_seen);
