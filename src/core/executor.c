@@ -93,7 +93,7 @@ exec_move cconc__executor_look_locked(bool is_stuck)
             move.wake = LIST_OF(ex->idle.next, exec_thread, link);
             cconc__executor_thread_unidle_locked(move.wake);
         }
-    } else if (!watch_armed) {
+    } else {
         watched = cconc__executor_ended_locked();
         stuck = 0;
         move.kick = cconc__executor_watch_locked();

@@ -45,14 +45,14 @@ void cconc__executor_thread_put_spare(exec_thread *t)
     cconc__alloc_free(extra);
 }
 
-/* Memory for a thread, zeroed: in the place of one that a task has ended the spare one if no other
- * is to be had. */
+/* Memory for a thread, zeroed: the spare one if no other is to be had. A first thread that can be
+ * refused does without: the spare is for its place. */
 static exec_thread *exec_get_record(void)
 {
     exec_thread *t = cconc__alloc(sizeof(*t));
     if (!t) {
         lock_take(&ex->mu);
-        if (ex->has_lost) {
+        if (ex->pledge == PLEDGE_NONE) {
             t = ex->spare;
             ex->spare = NULL;
         }
@@ -237,7 +237,6 @@ static bool exec_torn(void *arg)
     cconc__executor_sweep(t);
     exec_bury(t); /* first: it makes memory for the replacement free */
     lock_take(&ex->mu);
-    ex->has_lost = true;
     move = cconc__executor_look_locked(false);
     lock_leave(&ex->mu);
     (void)cconc__executor_perform(move);
@@ -267,7 +266,6 @@ bool cconc__executor_thread_start(void)
     started = t && cconc__thread_start(&t->thread, stack) == 0;
     lock_take(&ex->mu);
     ex->making--;
-    ex->has_lost &= !started;
     if (!started) {
         ex->starting--;
         ex->threads--;
@@ -305,6 +303,5 @@ exec_thread *cconc__executor_thread_dismiss_locked(void)
     }
     ex->number = 0;
     ex->peak = 0;
-    ex->has_lost = false;
     return all;
 }

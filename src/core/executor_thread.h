@@ -78,7 +78,6 @@ typedef struct exec_state {
     uint32_t     queued;   /* (m) tasks */
     uint32_t     filled;   /* (m) jobs put into tail */
     exec_pledge  pledge;   /* (m) */
-    bool         has_lost; /* (m) a task has ended a thread, and none was made since */
     uint32_t     peak;     /* (m) */
     uint32_t     number;   /* (m) of the next thread's name */
     uint64_t     ended;    /* (m) tasks that have ended, but for those that takers have not told */

@@ -4,8 +4,7 @@
  * Risk     A job that waits behind another one while a thread is free, one that runs twice or never
  *          because two threads meet at it, a segment that goes while a job in it runs.
  * Method   Scenarios of the deterministic tester: one thread is kept busy until jobs are queued
- *          behind it. Segments are filled to the end where that matters, with jobs that are run
- *          before the scenario's own.
+ *          behind it. Where the end of a segment matters, one looks as if jobs had come and gone.
  * Catches  Looks at the list alone, words that are read and not swapped, segments that are used
  *          again too early, ends of threads that are at one.
  */
@@ -208,12 +207,6 @@ MODEL_SCENARIO(executor_spawns_meet_at_a_new_segment, .bound = 2,
 }
 
 /* No thread: the job is the caller's again, behind another one's task or not. */
-static void submits(void *arg)
-{
-    work *w = arg;
-    w->err = cconc__executor_submit(&w->task);
-}
-
 MODEL_SCENARIO(executor_spawn_without_thread, .bound = 2,
                .faults = MODEL_LATE_TIME | MODEL_NO_THREAD, .covers = "W15",
                .goals = "failed accepted")

@@ -54,6 +54,12 @@ static inline void work_torn(exec_task *task)
     w->torn++;
 }
 
+static inline void submits(void *arg)
+{
+    work *w = arg;
+    w->err = cconc__executor_submit(&w->task);
+}
+
 /* The same as a job. */
 static inline void work_job_run(const exec_job *job, self_task *frame)
 {
