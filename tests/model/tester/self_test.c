@@ -172,6 +172,31 @@ MODEL_SCENARIO(self_livelock, .finds = MODEL_LIVELOCK)
     model_spawn(yields_until_set, s);
 }
 
+static void locks_until_set(void *arg)
+{
+    shared *s = arg;
+    for (;;) {
+        uint32_t x;
+        plat_mutex_lock(&s->a);
+        x = atom_load_rlx(&s->x);
+        plat_mutex_unlock(&s->a);
+        if (x != 0) {
+            return;
+        }
+        plat_cpu_yield();
+    }
+}
+
+/* Two that look under a lock, and yield to each other, keep nobody out for long. */
+MODEL_SCENARIO(self_pollers_let_others_go_on)
+{
+    shared *s = shared_new();
+    model_spawn(locks_until_set, s);
+    model_spawn(locks_until_set, s);
+    atom_store_rlx(&s->x, 1);
+    model_join_all();
+}
+
 /* Memory. */
 static void reads_memory(void *arg)
 {

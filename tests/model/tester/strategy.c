@@ -1,10 +1,11 @@
 /* strategy.c - all that can differ between two executions is chosen here, and recorded.
  * SPDX-License-Identifier: MIT
  *
- * Bounded: depth first, all executions with at most so many preemptions; a fault, and time that
- * passes early, count as one. Random: each choice evenly. PCT: Burckhardt, Kothari, Musuvathi,
- * Nagarakatte 2010; the thread of the highest priority runs, and at depth - 1 random steps it gets
- * the lowest. Starve: one thread is held back for windows that double.
+ * Bounded: depth first, all executions with at most so many preemptions; a fault, time that passes
+ * early, and who comes out of turn after a thread has yielded, count as one. Random: each choice
+ * evenly. PCT: Burckhardt, Kothari, Musuvathi, Nagarakatte 2010; the thread of the highest priority
+ * runs, and at depth - 1 random steps it gets the lowest. Starve: one thread is held back for
+ * windows that double.
  */
 #include "engine.h"
 
@@ -132,8 +133,8 @@ static uint8_t first_dear(choice_kind kind, uint32_t n, const uint8_t *ids, bool
     if (kind == CHOICE_DATA) {
         return (uint8_t)n;
     }
-    if (kind == CHOICE_FAULT || current_first) {
-        return 1;
+    if (kind == CHOICE_FAULT || current_first || model.current->has_yielded) {
+        return 1; /* two that yield to each other would keep a third out for nothing */
     }
     return (uint8_t)(ids[n - 1] == CLOCK && n > 1 ? n - 1 : n);
 }
