@@ -58,7 +58,8 @@ exec_state cconc__executor = {
     .idle_ns = EXEC_IDLE_NS,
 };
 
-static timer watch = {.fire = exec_watch};
+static const timer_ops watch_ops = {.fire = exec_watch};
+static timer watch;      /* (m) */
 static bool watch_room;  /* (m) the timer service has room for it */
 static bool watch_armed; /* (m) */
 static uint64_t watched; /* (m) tasks that had ended when the watch looked last */
@@ -156,8 +157,9 @@ bool cconc__executor_perform(exec_move move)
 static int exec_prepare(void)
 {
     exec_thread *first_spare = cconc__alloc(sizeof(*first_spare));
+    timer with_room = {.ops = &watch_ops};
     bool extra;
-    int err = first_spare ? cconc__timer_reserve(&watch) : ENOMEM;
+    int err = first_spare ? cconc__timer_reserve(&with_room) : ENOMEM;
     if (err) {
         cconc__alloc_free(first_spare);
         return err;
@@ -165,10 +167,13 @@ static int exec_prepare(void)
     cconc__executor_thread_put_spare(first_spare);
     lock_take(&ex->mu);
     extra = watch_room;
-    watch_room = true;
+    if (!extra) {
+        watch = with_room;
+        watch_room = true;
+    }
     lock_leave(&ex->mu);
     if (extra) {
-        cconc__timer_unreserve(&watch);
+        (void)cconc__timer_release(&with_room);
     }
     return 0;
 }
@@ -293,6 +298,7 @@ int cconc__executor_stop(void)
 {
     exec_thread *all;
     exec_segment *segments;
+    timer room;
     bool had_room;
     lock_take(&ex->mu);
     if (exec_is_busy_locked()) {
@@ -306,6 +312,7 @@ int cconc__executor_stop(void)
     if (watch_armed && cconc__timer_disarm(&watch)) {
         watch_armed = false;
     }
+    room = watch;
     lock_leave(&ex->mu);
     cconc__executor_give_back(segments);
     for (exec_thread *t = all; t; t = t->dead) {
@@ -320,7 +327,7 @@ int cconc__executor_stop(void)
     lock_leave(&ex->mu);
     cconc__alloc_free(all);
     if (had_room) {
-        cconc__timer_unreserve(&watch);
+        (void)cconc__timer_release(&room);
     }
     cconc__quiet_tell(); /* the watch is no longer armed */
     return 0;
@@ -336,7 +343,7 @@ void cconc__executor_forked(void)
     list_init(&ex->takers);
     ex->stack_size = stack_size;
     ex->idle_ns = idle_ns;
-    watch = (timer){.fire = exec_watch};
+    watch = (timer){.place = 0};
     watch_room = false;
     watch_armed = false;
 }

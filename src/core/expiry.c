@@ -34,6 +34,7 @@
 #include <errno.h>
 
 static void expiry_fire(timer *due);
+static const timer_ops expiry_alarm_ops = {.fire = expiry_fire};
 
 int cconc__expiry_init(expiry *e)
 {
@@ -42,12 +43,13 @@ int cconc__expiry_init(expiry *e)
         return err;
     }
     if (cconc__lock_init(&e->mu, RANK_EXPIRY) != 0) {
-        cconc__timer_unreserve(&e->alarm);
+        (void)cconc__timer_release(&e->alarm);
         return ENOMEM;
     }
+    e->head.is_waitable = true;
     e->due_ns = PLAT_NEVER;
     e->alarm_ns = PLAT_NEVER;
-    e->alarm.fire = expiry_fire;
+    e->alarm.ops = &expiry_alarm_ops;
     waitq_init(&e->queue);
     ref_init(&e->refs, 1);
     return 0;
@@ -57,7 +59,7 @@ void cconc__expiry_unref(expiry *e)
 {
     if (ref_put(&e->refs)) {
         cconc__lock_destroy(&e->mu);
-        cconc__timer_unreserve(&e->alarm);
+        (void)cconc__timer_release(&e->alarm);
         cconc__alloc_free(e);
     }
 }
@@ -152,9 +154,7 @@ static void expiry_watch_locked(expiry *e, expiry_work *work)
 
 void cconc__expiry_leave(expiry *e, expiry_work *work)
 {
-    if (e->is_waitable) {
-        expiry_watch_locked(e, work);
-    }
+    expiry_watch_locked(e, work);
     lock_leave(&e->mu);
     batch_wake(&work->wakes);
     if (work->kick) {
@@ -340,8 +340,7 @@ size_t cconc__expiry_waiters(expiry *e)
 
 static bool case_is_right(const wait_case *c)
 {
-    const expiry *e = c->object;
-    return e->is_waitable;
+    return expiry_of(c->object) != NULL;
 }
 
 /* A value that somebody waits for is not for others. */

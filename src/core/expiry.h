@@ -17,20 +17,25 @@
 #include "core/timer.h"
 #include "core/waitq.h"
 
+/* The first member of an expiry, and of a function timer, which is none. */
+typedef struct expiry_head {
+    bool is_waitable; /* (i) an expiry: its values can be received */
+} expiry_head;
+
 /* The first member of its object, whose memory goes with the last reference. */
 typedef struct expiry {
-    lock    mu;          /* rank EXPIRY; guards (m) */
-    int64_t due_ns;      /* (m) while running: of the value to come, or of the one that is there */
+    expiry_head head;    /* (i) */
     bool    is_running;  /* (m) started, and neither stopped nor at its end */
     bool    is_stopped;  /* (m) not started since stop: plain waits end with EPIPE */
-    bool    is_waitable; /* (i) its values can be received */
+    ref     refs;        /* (a) one for the user, one for the armed alarm */
+    lock    mu;          /* rank EXPIRY; guards (m) */
+    int64_t due_ns;      /* (m) while running: of the value to come, or of the one that is there */
     size_t  changes;     /* (m) how often due_ns or is_running changed */
     waitq   queue;       /* (m) who waits for a value */
     wait_node *keeper;   /* (m) the one of them that sleeps until keeps_ns at most, or NULL */
     int64_t keeps_ns;    /* (m) */
     timer   alarm;       /* (m) armed for alarm_ns while somebody waits and nobody keeps time */
     int64_t alarm_ns;    /* (m) PLAT_NEVER = not armed */
-    ref     refs;        /* (a) one for the user, one for the armed alarm */
     /* (i) Called under mu when the value of due_ns has been received: set what comes next. */
     void (*received_locked)(struct expiry *e, int64_t now_ns);
 } expiry;
@@ -43,6 +48,12 @@ typedef struct expiry_work {
 } expiry_work;
 
 #define EXPIRY_WORK_INIT {WAKE_BATCH_INIT, false, false}
+
+/* The expiry that object, a timer or ticker, is; NULL for a function timer. */
+static inline expiry *expiry_of(void *object)
+{
+    return ((expiry_head *)object)->is_waitable ? object : NULL;
+}
 
 /* Make e, zeroed memory, and room for its alarm. Returns 0, or ENOMEM or ENOTRECOVERABLE
  * with nothing done. */

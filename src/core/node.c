@@ -132,7 +132,7 @@ void cconc__node_link(cconc_ctx *ctx)
         ctx->code = parent->code;
         atom_store_rel(&ctx->head.state, state); /* [node.1] rel: the cause */
         if (deadline) {
-            cconc__timer_unreserve(&deadline->due);
+            (void)cconc__timer_release(&deadline->due);
         }
     } else {
         if (node_is_inner(ctx)) {
@@ -243,11 +243,10 @@ static void node_end_one_locked(cconc_ctx *ctx, const node_verdict *verdict, nod
 {
     node_deadline *deadline = node_as_deadline(ctx);
     cconc__lock_assert_held(&ctx->tree->mu);
-    if (deadline && cconc__timer_disarm(&deadline->due)) {
+    if (deadline && cconc__timer_release(&deadline->due)) {
         bool last = ref_put(&ctx->refs); /* the timer's */
         CHECK(!last);
         (void)last;
-        cconc__timer_unreserve(&deadline->due);
     }
     ctx->cause = cause_ref(verdict->cause);
     ctx->code = verdict->code;

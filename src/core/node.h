@@ -78,7 +78,7 @@ typedef struct node_root {
 } node_root;
 
 /* A deadline is a node with a timer, which keeps a reference while it is armed. The timer service
- * has room for it until it has been armed, and then fired or disarmed. */
+ * has room for it until it fires, or the node ends. */
 typedef struct node_deadline {
     cconc_ctx   ctx;
     timer       due;

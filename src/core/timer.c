@@ -4,8 +4,9 @@
  * Idea        A heap of due times with four children a place, and one thread that sleeps until the
  *             earliest. Only a timer that becomes the earliest wakes it; one that is taken back
  *             does not: the thread may wake for nothing once. What is taken back stays in the heap
- *             as a blank until it is the earliest, or until the heap is full. Most timers are
- *             timeouts that never fire: they cost one store, instead of a way down the heap.
+ *             as a blank until it is the earliest or the last, or until the heap is full. Most
+ *             timers are timeouts that never fire: they cost one store, instead of a way down the
+ *             heap.
  * Picture     heap            due 5            disarm of 7: its entry's timer is NULL, and nothing
  *                       /    /    |    \        else moves; where blanks are many they all go
  *                  blank 7  9   blank 8  6      at once
@@ -39,7 +40,8 @@
 
 enum { TIMER_CHILDREN = 4, TIMER_ROOM_FIRST = 64, TIMER_FEW = 8 };
 
-#define TIMER_PULSE UINT32_MAX /* the place of the pulse */
+#define TIMER_PULSE UINT32_MAX    /* the place of the pulse */
+#define TIMER_RELEASED UINT32_MAX /* the process of one without room */
 
 typedef struct timer_entry {
     int64_t  due_ns;
@@ -57,7 +59,7 @@ static uint64_t orders;      /* (m) */
 static timer *pulse;         /* (m) by the real clock, or NULL */
 static int64_t pulse_ns;     /* (m) when */
 static timer *firing;        /* (m) whose fire() is running; it may be gone */
-static void (*firing_torn)(timer *due); /* (m) its torn() */
+static const timer_ops *firing_ops; /* (m) its calls */
 static int64_t sleeps_until = INT64_MIN; /* (m) real; INT64_MIN = awake, or about to look */
 static self *timer_self;     /* (m) the record of the service's thread, while it runs */
 static parker bell;          /* made once, for good: the thread's own parker is for its callbacks */
@@ -138,6 +140,16 @@ static void heap_compact_locked(void)
     }
 }
 
+/* A blank at the end is gone at once. */
+static void heap_trim_locked(void)
+{
+    cconc__lock_assert_held(&timer_mu);
+    while (used > 0 && !heap[used - 1].due) {
+        used--;
+        blanks--;
+    }
+}
+
 static void heap_pop_locked(void)
 {
     cconc__lock_assert_held(&timer_mu);
@@ -177,6 +189,9 @@ static timer *timer_take_due_locked(void)
         heap_pop_locked();
         due->place = 0;
     }
+    if (due && due->ops->taken) {
+        due->ops->taken(due);
+    }
     return due;
 }
 
@@ -201,9 +216,9 @@ static void timer_fire_due_locked(void)
             return;
         }
         firing = due;
-        firing_torn = due->torn;
+        firing_ops = due->ops;
         lock_leave(&timer_mu);
-        due->fire(due); /* looked at anew: the heap, state */
+        due->ops->fire(due); /* looked at anew: the heap, state */
         lock_take(&timer_mu);
         firing = NULL;
     }
@@ -232,14 +247,14 @@ static void timer_run(void)
 /* A user's function has ended the service's thread from inside fire(). */
 static void timer_torn(void)
 {
-    void (*torn)(timer *due);
+    const timer_ops *ops;
     timer *due;
     lock_take(&timer_mu);
     due = firing;
-    torn = firing_torn;
+    ops = firing_ops;
     lock_leave(&timer_mu);
-    if (torn) {
-        torn(due);
+    if (ops->torn) {
+        ops->torn(due);
     }
     lock_take(&timer_mu);
     firing = NULL;
@@ -277,8 +292,8 @@ static int timer_grow(size_t want)
     return 0;
 }
 
-/* Take room for due; *out_runs tells whether the service runs. */
-static int timer_reserve_room(timer *due, bool *out_runs)
+/* Take room for due. Returns 0, with timer_mu taken, or ENOMEM. */
+static int timer_take_room(timer *due)
 {
     for (;;) {
         size_t want;
@@ -286,8 +301,6 @@ static int timer_reserve_room(timer *due, bool *out_runs)
         if (reserved < room / 2) {
             reserved++;
             due->process = cconc__fork_number();
-            *out_runs = service_of_timers.state == SERVICE_RUNNING;
-            lock_leave(&timer_mu);
             return 0;
         }
         want = room ? room * 2 : TIMER_ROOM_FIRST;
@@ -301,24 +314,33 @@ static int timer_reserve_room(timer *due, bool *out_runs)
     }
 }
 
-int cconc__timer_reserve(timer *due)
+int cconc__timer_reserve_held(timer *due)
 {
-    bool runs;
-    int err = plat_fork_is_ours() ? timer_reserve_room(due, &runs) : ENOTRECOVERABLE;
-    if (err) {
+    int err = plat_fork_is_ours() ? timer_take_room(due) : ENOTRECOVERABLE;
+    if (err || service_of_timers.state == SERVICE_RUNNING) {
         return err;
     }
-    if (!runs) {
-        err = cconc__service_start(&service_of_timers);
-        if (err) {
-            cconc__timer_unreserve(due);
-        }
+    lock_leave(&timer_mu);
+    err = cconc__service_start(&service_of_timers);
+    if (err) {
+        (void)cconc__timer_release(due);
+    } else {
+        lock_take(&timer_mu); /* it runs as long as there is room for due */
     }
     return err;
 }
 
-/* Take timer_mu to do something with due. Returns false, without it, if due is of another process:
- * in a forked child it may be taken for ever. */
+int cconc__timer_reserve(timer *due)
+{
+    int err = cconc__timer_reserve_held(due);
+    if (!err) {
+        lock_leave(&timer_mu);
+    }
+    return err;
+}
+
+/* Take timer_mu to do something with due. Returns false, without it, if due has no room in this
+ * process: in a forked child the lock may be taken for ever. */
 static bool timer_enter(const timer *due)
 {
     bool is_ours;
@@ -333,15 +355,6 @@ static bool timer_enter(const timer *due)
     return is_ours;
 }
 
-void cconc__timer_unreserve(timer *due)
-{
-    if (timer_enter(due)) {
-        CHECK(reserved > used - blanks);
-        reserved--;
-        lock_leave(&timer_mu);
-    }
-}
-
 /* Does the thread have to be woken for due_ns of the real clock? */
 static bool timer_wakes_locked(int64_t due_ns)
 {
@@ -353,23 +366,30 @@ static bool timer_wakes_locked(int64_t due_ns)
     return kick;
 }
 
-bool cconc__timer_arm(timer *due, int64_t due_ns)
+static bool timer_arm_locked(timer *due, int64_t due_ns)
 {
-    bool kick;
-    timer_entry entry = {due_ns, 0, due};
-    if (!timer_enter(due)) {
-        return false;
-    }
+    timer_entry entry = {due_ns, orders, due};
+    cconc__lock_assert_held(&timer_mu);
     CHECK(due->place == 0 && used - blanks < reserved);
     if (used == room) {
         heap_compact_locked();
     }
-    entry.order = orders++;
+    orders++;
     used++;
     heap_rise_locked(used - 1, entry);
-    kick = plat_clock_is_virtual() ? due_ns <= plat_clock_now() : timer_wakes_locked(due_ns);
+    return plat_clock_is_virtual() ? due_ns <= plat_clock_now() : timer_wakes_locked(due_ns);
+}
+
+bool cconc__timer_arm_held(timer *due, int64_t due_ns)
+{
+    bool kick = timer_arm_locked(due, due_ns);
     lock_leave(&timer_mu);
     return kick;
+}
+
+bool cconc__timer_arm(timer *due, int64_t due_ns)
+{
+    return timer_enter(due) && cconc__timer_arm_held(due, due_ns);
 }
 
 bool cconc__timer_arm_pulse(timer *due, int64_t due_ns)
@@ -390,32 +410,56 @@ void cconc__timer_kick(void)
     (void)cconc__parker_unpark(&bell);
 }
 
+/* Returns true if due was armed. */
+static bool timer_disarm_locked(timer *due)
+{
+    uint32_t place = due->place;
+    cconc__lock_assert_held(&timer_mu);
+    due->place = 0;
+    if (place == TIMER_PULSE) {
+        pulse = NULL;
+    } else if (place != 0) {
+        heap[place - 1].due = NULL;
+        blanks++;
+        heap_trim_locked();
+    }
+    return place != 0;
+}
+
 bool cconc__timer_disarm(timer *due)
 {
     bool armed;
     if (!timer_enter(due)) {
         return false;
     }
-    armed = due->place != 0;
-    if (armed && due->place == TIMER_PULSE) {
-        pulse = NULL;
-        due->place = 0;
-    } else if (armed) {
-        heap[due->place - 1].due = NULL;
-        blanks++;
-        due->place = 0;
-    }
+    armed = timer_disarm_locked(due);
     lock_leave(&timer_mu);
     return armed;
 }
 
-bool cconc__timer_is_armed(timer *due)
+bool cconc__timer_rearm(timer *due, int64_t due_ns, bool *out_kick)
+{
+    bool armed;
+    *out_kick = false;
+    if (!timer_enter(due)) {
+        return false;
+    }
+    armed = timer_disarm_locked(due);
+    *out_kick = timer_arm_locked(due, due_ns);
+    lock_leave(&timer_mu);
+    return armed;
+}
+
+bool cconc__timer_release(timer *due)
 {
     bool armed;
     if (!timer_enter(due)) {
         return false;
     }
-    armed = due->place != 0;
+    armed = timer_disarm_locked(due);
+    CHECK(reserved > used - blanks);
+    reserved--;
+    due->process = TIMER_RELEASED;
     lock_leave(&timer_mu);
     return armed;
 }

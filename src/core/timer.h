@@ -8,17 +8,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef struct timer_ops timer_ops;
+
 typedef struct timer {
-    uint32_t place;                  /* (m) place in the heap + 1, 0 = not armed; or the pulse's */
-    uint32_t process;                /* (m) the number of the process that made room for it */
-    void (*fire)(struct timer *due); /* (i) called on the service's thread, under no lock */
-    void (*torn)(struct timer *due); /* (i) called if fire has ended its thread; NULL = no need */
+    uint32_t place;       /* (m) place in the heap + 1, 0 = not armed; or the pulse's */
+    uint32_t process;     /* (m) the number of the process that made room for it */
+    const timer_ops *ops; /* (i) */
 } timer;
 
-/* Make room for due and see that the service runs; undo the room. Arming then needs no memory.
- * Returns 0, ENOMEM, or ENOTRECOVERABLE in a forked child. */
-int  cconc__timer_reserve(timer *due);
-void cconc__timer_unreserve(timer *due);
+struct timer_ops {
+    void (*fire)(timer *due); /* called on the service's thread, under no lock */
+    void (*torn)(timer *due); /* called if fire has ended its thread; NULL = no need */
+    void (*taken)(timer *due); /* called in the step from which on disarm() misses it, under the
+                                * service's lock; NULL = no need */
+};
+
+/* Make room for due and see that the service runs: arming then needs no memory. Returns 0, ENOMEM,
+ * or ENOTRECOVERABLE in a forked child. */
+int cconc__timer_reserve(timer *due);
+
+/* The same, and hold the service's lock on 0: nothing fires until due is armed by the second, which
+ * is as cconc__timer_arm(). */
+int  cconc__timer_reserve_held(timer *due);
+bool cconc__timer_arm_held(timer *due, int64_t due_ns);
+
+/* Take due back, as cconc__timer_disarm() does, and its room: arming it does nothing from now on.
+ * A second time it does nothing. */
+bool cconc__timer_release(timer *due);
 
 /* Let due fire once, at due_ns or soon after, never before; equal times in order of arming. It must
  * not be armed. Returns true if the caller must call cconc__timer_kick once it holds no lock. */
@@ -32,8 +48,8 @@ bool cconc__timer_arm_pulse(timer *due, int64_t due_ns);
  * Whoever did so calls cconc__quiet_tell once it holds no lock. */
 bool cconc__timer_disarm(timer *due);
 
-/* Tell whether due is armed: not so any more while it fires. */
-bool cconc__timer_is_armed(timer *due);
+/* Take due back and arm it anew in one step. Returns as disarm; *out_kick as arm. */
+bool cconc__timer_rearm(timer *due, int64_t due_ns, bool *out_kick);
 
 /* Give the number of armed timers. */
 size_t cconc__timer_armed(void);

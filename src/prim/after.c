@@ -86,7 +86,7 @@ static void after_run(exec_task *task)
 static void after_due(timer *due)
 {
     cconc_after *after = LIST_OF(due, cconc_after, due);
-    cconc__timer_unreserve(due);
+    (void)cconc__timer_release(due);
     after->owes = cconc__clock_owe_function();
     if (cconc__executor_submit(&after->task) != 0) {
         after_run(&after->task);
@@ -99,6 +99,8 @@ static void after_due_torn(timer *due)
     self_get()->task = NULL;
     after_finish(LIST_OF(due, cconc_after, due));
 }
+
+static const timer_ops after_due_ops = {.fire = after_due, .torn = after_due_torn};
 
 static void after_ended_locked(node_hook *hook)
 {
@@ -128,8 +130,7 @@ static int after_new(cconc_ctx *ctx, cconc_after_fn fn, void *arg, cconc_after *
     after->hook.ended = after_ended;
     after->task.run = after_run;
     after->task.torn = after_torn;
-    after->due.fire = after_due;
-    after->due.torn = after_due_torn;
+    after->due.ops = &after_due_ops;
     after->ctx = ctx;
     after->fn = fn;
     after->arg = arg;
@@ -183,7 +184,7 @@ bool cconc_after_stop(cconc_after *after)
     }
     lock_leave(&after->ctx->tree->mu);
     if (stopped) {
-        cconc__timer_unreserve(&after->due);
+        (void)cconc__timer_release(&after->due);
     }
     return stopped;
 }

@@ -76,7 +76,7 @@ int cconc_ctx_with_cancel(cconc_ctx *parent, cconc_ctx **out_ctx)
 static void ctx_on_time(timer *due)
 {
     node_deadline *deadline = LIST_OF(due, node_deadline, due);
-    cconc__timer_unreserve(due);
+    (void)cconc__timer_release(due);
     cconc__node_end_on_time(&deadline->ctx);
     cconc__node_unref(&deadline->ctx);
 }
@@ -85,7 +85,8 @@ static void ctx_on_time(timer *due)
 static int ctx_new_deadline(cconc_ctx *parent, int64_t deadline_ns, node_cause *cause,
                             cconc_ctx **out_ctx)
 {
-    timer due = {.fire = ctx_on_time};
+    static const timer_ops ops = {.fire = ctx_on_time};
+    timer due = {.ops = &ops};
     node_deadline *deadline;
     int err = cconc__timer_reserve(&due);
     if (err) {
@@ -93,7 +94,7 @@ static int ctx_new_deadline(cconc_ctx *parent, int64_t deadline_ns, node_cause *
     }
     deadline = (node_deadline *)(void *)ctx_alloc(sizeof(*deadline), parent, NODE_DEADLINE);
     if (!deadline) {
-        cconc__timer_unreserve(&due);
+        (void)cconc__timer_release(&due);
         return ENOMEM;
     }
     deadline->due = due;

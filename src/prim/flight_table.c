@@ -174,13 +174,6 @@ static void set_release(cconc_flight *set)
     cconc__alloc_free(set);
 }
 
-static void shard_unreserve(flight_shard *shard)
-{
-    if (shard->set->opts.keep_ns > 0) {
-        cconc__timer_unreserve(&shard->due);
-    }
-}
-
 /* One user less of the shard; the table may be gone afterwards. */
 static void shard_leave(flight_shard *shard)
 {
@@ -331,6 +324,8 @@ static void shard_due(timer *due)
     flights_unref(&gone);
 }
 
+static const timer_ops shard_due_ops = {.fire = shard_due};
+
 /* ---- new and free --------------------------------------------------------------------------- */
 
 static int shard_init(flight_shard *shard, cconc_flight *set)
@@ -350,7 +345,7 @@ static int shard_init(flight_shard *shard, cconc_flight *set)
     shard->slots = shard->small;
     shard->slot_count = FLIGHT_SLOTS;
     list_init(&shard->kept);
-    shard->due.fire = shard_due;
+    shard->due.ops = &shard_due_ops;
     atom_init(&shard->spare, NULL);
     ref_init(&shard->users, 1);
     return 0;
@@ -396,8 +391,8 @@ int cconc_flight_new(const cconc_flight_opts *opts, cconc_flight **out_set)
     *out_set = set;
     return 0;
 undo_shards:
-    for (uint32_t i = 0; i < set->shard_count; i++) {
-        shard_unreserve(&set->shards[i]);
+    for (uint32_t i = 0; opts->keep_ns > 0 && i < set->shard_count; i++) {
+        (void)cconc__timer_release(&set->shards[i].due);
     }
     set_release(set);
     return err;
@@ -410,9 +405,9 @@ static void shard_close(flight_shard *shard, list_link *out_gone)
     bool disarmed;
     lock_take(&shard->mu);
     shard_expire_locked(shard, PLAT_NEVER, out_gone);
-    disarmed = shard->is_armed && cconc__timer_disarm(&shard->due);
     lock_leave(&shard->mu);
-    shard_unreserve(shard); /* one that rings now is waited for by shutdown */
+    /* one that rings now is waited for by shutdown */
+    disarmed = shard->set->opts.keep_ns > 0 && cconc__timer_release(&shard->due);
     if (disarmed) {
         cconc__quiet_tell();
         shard_leave(shard);

@@ -82,7 +82,6 @@ int cconc_ticker_new(int64_t period_ns, const cconc_ticker_opts *opts, cconc_tic
         cconc__alloc_free(ticker);
         return err;
     }
-    ticker->e.is_waitable = true;
     ticker->e.received_locked = ticker_received_locked;
     ticker->jitter_ns = opts->jitter_ns;
     ticker->period_ns = period_ns;

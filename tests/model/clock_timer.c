@@ -17,6 +17,7 @@ typedef struct env {
     int64_t seen_ns[4];
     int64_t due_ns;
     int ran;
+    model_word overlapping; /* runs that may overlap */
     int err[4];
     bool prevented;
 } env;
@@ -95,6 +96,25 @@ MODEL_SCENARIO(clock_timer_reset_meets_advance, .low = true, .bound = 2,
     MODEL_CHECK(e->prevented || e->seen_ns[0] == MODEL_START + 1000);
     MODEL_CHECK(e->seen_ns[e->ran - 1] <= MODEL_START + 1500);
     model_cover(e->prevented ? "prevented" : "ran_before");
+    end(e);
+}
+
+static void counts(void *arg)
+{
+    env *e = arg;
+    (void)model_add(&e->overlapping, 1);
+}
+
+/* Started anew before its first function has begun: the clock waits for both. */
+MODEL_SCENARIO(clock_timer_fires_twice_at_once, .low = true, .bound = 2, .goals = "once twice",
+               .covers = "T1 T2")
+{
+    env *e = env_new();
+    MODEL_EQ(cconc_timer_new_func(0, counts, e, &e->timer), 0);
+    e->prevented = cconc_timer_reset(e->timer, 0);
+    advance(1000);
+    MODEL_EQ(model_get(&e->overlapping), e->prevented ? 1 : 2);
+    model_cover(e->prevented ? "once" : "twice");
     end(e);
 }
 

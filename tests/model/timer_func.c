@@ -138,6 +138,28 @@ MODEL_SCENARIO(timer_func_starts_itself_again, .faults = MODEL_LATE_TIME, .cover
     env_end(e, 2);
 }
 
+static void runs_and_starts_again(void *arg)
+{
+    env *e = arg;
+    uint32_t before = model_add(&e->begun, 1);
+    if (before < 2) {
+        MODEL_CHECK(!cconc_timer_reset(e->timer, 10));
+    }
+    (void)model_add(&e->ended, 1);
+}
+
+/* free while the function starts its timer again: whatever it starts is over, or never begins. */
+MODEL_SCENARIO(timer_func_starts_itself_again_meets_free, .covers = "X1 C12",
+               .goals = "never once again")
+{
+    env *e = env_new(10, runs_and_starts_again);
+    uint32_t count;
+    cconc_timer_free(e->timer);
+    count = model_get(&e->begun);
+    MODEL_EQ(model_get(&e->ended), count);
+    model_cover(count == 0 ? "never" : count == 1 ? "once" : "again");
+}
+
 /* For each start either one stop or reset is true, or the function runs. */
 MODEL_SCENARIO(timer_func_reset_meets_fire, .covers = "T1 T2", .goals = "zero one two")
 {

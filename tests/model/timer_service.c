@@ -38,12 +38,14 @@ static void fires(timer *due)
     model_set(&c->fired, 1);
 }
 
+static const timer_ops fires_ops = {.fire = fires};
+
 static env *env_new(int count)
 {
     env *e = model_zalloc(sizeof(*e));
     for (int i = 0; i < MOST; i++) {
         e->clocks[i].e = e;
-        e->clocks[i].timer.fire = fires;
+        e->clocks[i].timer.ops = &fires_ops;
     }
     for (int i = 0; i < count; i++) {
         MODEL_EQ(cconc__timer_reserve(&e->clocks[i].timer), 0);
@@ -55,7 +57,7 @@ static void env_end(env *e, int count)
 {
     model_join_all();
     for (int i = 0; i < count; i++) {
-        cconc__timer_unreserve(&e->clocks[i].timer);
+        (void)cconc__timer_release(&e->clocks[i].timer);
     }
 }
 
@@ -185,8 +187,9 @@ static void fires_and_arms_next(timer *due)
 /* A timer that arms another one as it fires, earlier than what the heap has. */
 MODEL_SCENARIO(timer_service_armed_while_firing, .faults = MODEL_LATE_TIME, .covers = "T7 C10 T13")
 {
+    static const timer_ops ops = {.fire = fires_and_arms_next};
     env *e = env_new(3);
-    e->clocks[0].timer.fire = fires_and_arms_next;
+    e->clocks[0].timer.ops = &ops;
     arm(e, 2, 20);
     arm(e, 0, 10);
     model_await(&e->fired, 3);
@@ -205,9 +208,10 @@ static void fires_and_ends_thread(timer *due)
 /* The thread ends from inside: the service goes on with what is left, and then it is idle. */
 MODEL_SCENARIO(timer_service_thread_ends, .faults = MODEL_LATE_TIME, .covers = "O1 F1")
 {
+    static const timer_ops ops = {.fire = fires_and_ends_thread};
     env *e = env_new(2);
-    e->clocks[0].timer.fire = fires_and_ends_thread;
-    e->clocks[1].timer.fire = fires_and_ends_thread;
+    e->clocks[0].timer.ops = &ops;
+    e->clocks[1].timer.ops = &ops;
     arm(e, 0, 10);
     arm(e, 1, 20);
     model_await(&e->fired, 2);
@@ -222,7 +226,7 @@ static void reserves_and_arms(void *arg)
     if (e->err == 0) {
         arm(e, 1, 10);
         model_await(&e->clocks[1].fired, 1);
-        cconc__timer_unreserve(&e->clocks[1].timer);
+        (void)cconc__timer_release(&e->clocks[1].timer);
     }
 }
 
@@ -249,7 +253,7 @@ MODEL_SCENARIO(timer_service_start_fails, .faults = MODEL_LATE_TIME | MODEL_NO_T
     if (err == 0) {
         arm(e, 0, 10);
         model_await(&e->clocks[0].fired, 1);
-        cconc__timer_unreserve(&e->clocks[0].timer);
+        (void)cconc__timer_release(&e->clocks[0].timer);
     }
     model_join_all();
     MODEL_CHECK((err == 0 || e->err == 0) && (err == 0 || err == ENOMEM));
@@ -314,5 +318,5 @@ MODEL_SCENARIO(timer_service_in_a_child, .covers = "X3")
     model_fork();
     MODEL_EQ(cconc__timer_reserve(&e->clocks[1].timer), ENOTRECOVERABLE);
     MODEL_CHECK(!cconc__timer_disarm(&e->clocks[0].timer));
-    cconc__timer_unreserve(&e->clocks[0].timer);
+    (void)cconc__timer_release(&e->clocks[0].timer);
 }

@@ -536,7 +536,7 @@ static void executor_tells_a_waiting_shutdown_that_no_thread_came(void **state)
     atomic_store(&shutdown_waits, true);
     support_threads_join(vain);
     support_threads_join(ending);
-    cconc__timer_unreserve(&room);
+    assert_false(cconc__timer_release(&room));
 }
 
 static void submit_a_few(void *arg)

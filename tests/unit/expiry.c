@@ -28,7 +28,6 @@ static expiry *expiry_make(int64_t due_ns)
     expiry_work work = EXPIRY_WORK_INIT;
     expiry *e = cconc__alloc(sizeof(*e));
     SUPPORT_CHECK(e && cconc__expiry_init(e) == 0);
-    e->is_waitable = true;
     e->received_locked = received_locked;
     cconc__expiry_take(e);
     SUPPORT_CHECK(!cconc__expiry_start_locked(e, due_ns, &work));

@@ -295,7 +295,8 @@ static void holder_fire(struct timer *due)
 
 static void holder_start(struct holder *holder)
 {
-    *holder = (struct holder){.due = {.fire = holder_fire}};
+    static const timer_ops ops = {.fire = holder_fire};
+    *holder = (struct holder){.due = {.ops = &ops}};
     SUPPORT_CHECK(cconc__timer_reserve(&holder->due) == 0);
     if (cconc__timer_arm(&holder->due, 0)) {
         cconc__timer_kick();
@@ -307,7 +308,7 @@ static void holder_end(struct holder *holder)
 {
     atomic_store(&holder->let_go, true);
     until(cconc__timer_armed() == 0);
-    cconc__timer_unreserve(&holder->due);
+    assert_false(cconc__timer_release(&holder->due));
 }
 
 static void node_expire_ends_the_owner_of_the_deadline_and_no_other(void **state)
