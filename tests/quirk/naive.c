@@ -79,21 +79,23 @@ static int spin(void)
     pthread_cond_t cond;
     pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
     pthread_condattr_t attr = {0};
-    struct timespec until_time;
-    int64_t until_ns;
-    int returns = 0;
+    int most = 0; /* in one wait: on a busy machine most of them are spent off the processor */
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&cond, &attr);
     (void)pthread_mutex_lock(&mu);
-    until_time = after(CLOCK_MONOTONIC, MS / 2);
-    until_ns = until_time.tv_sec * SECOND + until_time.tv_nsec;
-    while (now_of(CLOCK_MONOTONIC) < until_ns) {
-        (void)pthread_cond_timedwait(&cond, &mu, &until_time);
-        returns++;
+    for (int i = 0; i < 50 && most <= 20; i++) {
+        struct timespec until_time = after(CLOCK_MONOTONIC, MS / 2);
+        int64_t until_ns = until_time.tv_sec * SECOND + until_time.tv_nsec;
+        int returns = 0;
+        while (now_of(CLOCK_MONOTONIC) < until_ns) {
+            (void)pthread_cond_timedwait(&cond, &mu, &until_time);
+            returns++;
+        }
+        most = returns > most ? returns : most;
     }
     (void)pthread_mutex_unlock(&mu);
-    return returns > 20 ? wrong("the wait is a loop") : 0;
+    return most > 20 ? wrong("the wait is a loop") : 0;
 }
 
 /* The mutex is taken to be held after a timeout: whoever takes it then is not alone. */
