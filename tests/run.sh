@@ -39,6 +39,9 @@
 #                               them, musl, the tarball; the headers by every compiler there is
 #           debian              packages of docs/packaging/debian, lintian, and programs
 #                               that use them by pkg-config, CMake and Meson
+# Layers that only change the system around the library leave out the suite "steps", the longest
+# tests: one-cpu, hogs, stopcont, faketime, valgrind, helgrind, strategies, quirks, modes. quirks,
+# valgrind and helgrind leave out "crowd", too, the ones with thousands of objects.
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
 # each stress test runs, in milliseconds.
 set -uo pipefail
@@ -198,6 +201,13 @@ run_plain() {
     run_tests "$1" build "${2:-$1}" "${@:3}"
 }
 
+# run_without_steps LAYER WRAPPER...
+run_without_steps() {
+    setup_arguments=()
+    test_arguments=(--no-suite steps)
+    run_tests "$1" build "unit stress" "${@:2}"
+}
+
 # run_asan LAYER "SUITES"
 run_asan() {
     if ! works cc -fsanitize=address,undefined; then
@@ -260,14 +270,16 @@ can_have() {
 run_valgrind() {
     can_have "$1" valgrind command -v valgrind || return
     setup_arguments=()
-    test_arguments=(--timeout-multiplier 20 --no-suite measured --no-suite crowd --wrap "$2")
+    test_arguments=(--timeout-multiplier 20 --no-suite measured --no-suite crowd --no-suite steps
+        --wrap "$2")
     STRESS_MS=500 WATCHDOG_MS=300000 run_tests "$1" build "unit stress"
 }
 
 # run_wrapped LAYER "SUITES" SCRIPT ARGUMENT...: each test by the script.
 run_wrapped() {
     setup_arguments=()
-    test_arguments=(--timeout-multiplier 4 --no-suite measured --wrap "$3" "${@:4}")
+    test_arguments=(--timeout-multiplier 4 --no-suite measured --no-suite steps --wrap "$3"
+        "${@:4}")
     run_tests "$1" build "$2"
 }
 
@@ -306,9 +318,9 @@ run_strategy() {
         quirks=false # there is nothing that the host lacks for it
     fi
     setup_arguments=(-Dwait_strategy="$1" -Dquirks=$quirks -Dexamples=disabled -Doptimization=0)
-    test_arguments=(--no-suite unquirked-all --no-suite "unquirked-$4")
-    if [ "$4" = none ]; then
-        test_arguments=()
+    test_arguments=(--no-suite steps)
+    if [ "$4" != none ]; then
+        test_arguments+=(--no-suite crowd --no-suite unquirked-all --no-suite "unquirked-$4")
     fi
     QUIRKS=$4 run_tests "$2" "$folder" "$3"
 }
@@ -525,8 +537,8 @@ run_layer() {
     sweep) run_sweep sweep run_plain sweep ;;
     sweep-all) run_sweep sweep-all run_asan sweep-all "unit conformance" ;;
     tsan) run_tsan ;;
-    one-cpu) run_plain one-cpu "unit stress" taskset -c 0 ;;
-    hogs) run_plain hogs "unit stress" bash tests/support/beside_hogs.sh ;;
+    one-cpu) run_without_steps one-cpu taskset -c 0 ;;
+    hogs) run_without_steps hogs bash tests/support/beside_hogs.sh ;;
     valgrind) run_valgrind valgrind "valgrind -q --error-exitcode=99 --leak-check=full \
         --errors-for-leak-kinds=definite --max-threads=4000 --fair-sched=yes" ;;
     helgrind) run_valgrind helgrind "python3 $PWD/tests/support/helgrind.py" ;;

@@ -24,7 +24,7 @@ make_msan_cmocka() {
 run_mode() {
     local name=$1 compiler=$2 flag
     setup_arguments=(-Dexamples=disabled "${@:3}")
-    test_arguments=(--timeout-multiplier 4 --no-suite measured)
+    test_arguments=(--timeout-multiplier 4 --no-suite measured --no-suite steps)
     if [ "$compiler" != cc ]; then
         can_have "$name" "$compiler" command -v "$compiler" || return
         can_have "$name" libclang-rt-19-dev works "$compiler" -fsanitize=address || return
