@@ -1,4 +1,4 @@
-/* expiry.h - a due time that threads wait for: what timers and tickers are made of
+/* expiry.h - a due time that threads wait for: what waited timers and tickers are made of
  * SPDX-License-Identifier: MIT
  *
  * Key  (i) immutable after init  (m) under mu  (a) atomic

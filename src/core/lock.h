@@ -23,7 +23,7 @@ typedef enum lock_rank {
     RANK_SEM = 52,      /* one semaphore, its queue */
     RANK_LOCAL = 53,    /* what objects keep for each thread: below OBJPOOL, to end either */
     RANK_LIMITER = 54,  /* one limiter, its bucket; one part of a keyed limiter */
-    RANK_EXPIRY = 55,   /* one timer or ticker, its queue */
+    RANK_EXPIRY = 55,   /* one waited timer or ticker, its queue */
     RANK_OBJPOOL = 56,  /* one object pool: what it retains, its threads */
     RANK_COUNTER = 58,  /* one counter, where words have less than 64 bits */
     RANK_LOT = 60,      /* one bucket of the lot: the waiters of word-sized objects */

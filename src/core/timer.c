@@ -4,9 +4,9 @@
  * Idea        A heap of due times with four children a place, and one thread that sleeps until the
  *             earliest. Only a timer that becomes the earliest wakes it; one that is taken back
  *             does not: the thread may wake for nothing once. What is taken back stays in the heap
- *             as a blank until it is the earliest or the last, or until the heap is full. Most
- *             timers are timeouts that never fire: they cost one store, instead of a way down the
- *             heap.
+ *             as a blank until it is the earliest, or is among the last when one is taken back, or
+ *             until the heap is full. Most timers are timeouts that never fire: they cost one
+ *             store, instead of a way down the heap.
  * Picture     heap            due 5            disarm of 7: its entry's timer is NULL, and nothing
  *                       /    /    |    \        else moves; where blanks are many they all go
  *                  blank 7  9   blank 8  6      at once
@@ -18,10 +18,11 @@
  *             I3 The thread sleeps until sleeps_until at most, and no armed timer is due before it
  *                without a kick being on its way. While the clock is virtual it sleeps until the
  *                pulse: who moves the clock kicks.
- * Locks       timer_mu, rank TIMER: all state here. Timers fire with no lock held.
+ * Locks       timer_mu, rank TIMER: all state here. Timers fire with no lock held; taken() is
+ *             called under it, and neither wakes nor takes a lock.
  * Ordering    None but timer_mu's, and [park.1] for the kick.
  * Lifetime    A timer that disarm() missed may fire until its fire() has returned; its owner keeps
- *             the memory by a reference that fire() drops.
+ *             the memory by a reference that fire(), or what it starts, drops.
  * Rejected    A wheel: its slots fix a resolution, and equal times lose their order (0005). */
 #include "core/timer.h"
 
@@ -140,7 +141,7 @@ static void heap_compact_locked(void)
     }
 }
 
-/* A blank at the end is gone at once. */
+/* Let the blanks at the end go. */
 static void heap_trim_locked(void)
 {
     cconc__lock_assert_held(&timer_mu);
@@ -215,10 +216,11 @@ static void timer_fire_due_locked(void)
         if (!due) {
             return;
         }
+        const timer_ops *ops;
         firing = due;
-        firing_ops = due->ops;
+        firing_ops = ops = due->ops;
         lock_leave(&timer_mu);
-        due->ops->fire(due); /* looked at anew: the heap, state */
+        ops->fire(due); /* looked at anew: the heap, state */
         lock_take(&timer_mu);
         firing = NULL;
     }

@@ -4,7 +4,7 @@
  * Idea        A waited timer is an expiry (core/expiry.c): nothing runs for it while nobody waits.
  *             A function timer (timer_func.c) shares nothing with it but the name, and a first
  *             member that tells them apart.
- * Invariants  I1 A waited timer has no value that was not received: received is not running.
+ * Invariants  I1 Once its value has been received a waited timer is not running.
  * Locks       The expiry's, rank EXPIRY.
  * Ordering    None but the lock's and the timer service's.
  * Lifetime    The expiry's, or the function timer's.

@@ -10,12 +10,15 @@
  *                         | stop, reset: true                (stop, reset: false)
  * Invariants  I1 An arming is either taken back, and nothing runs, or taken, and one function runs.
  *             I2 running = armings that were taken and have not ended; each has a reference.
- *             I3 The task is queued, or about to be, exactly while owed > 0.
- * Locks       The timer service's, rank TIMER, in func_taken() alone.
- * Ordering    func.1  func_fire(): add rel -> func_begin(): sub acqrel    that the virtual clock
- *                     waits for a run, before the run begins
- *             All else by the timer service's lock, which orders start before its run; by the
- *             executor's; and by [wg.1], the end of a run before whoever waited for it.
+ *             I3 While owed > 0 the task is about to be queued, queued, or taken and not begun.
+ * Locks       The timer service's, rank TIMER: new holds it from the room to the arming, and
+ *             func_taken() is called under it.
+ * Ordering    func.1  func_fire(): add rel -> func_begin(): sub acq    what came before the start
+ *                     of each run that is owed, and that the virtual clock waits for it: a firing
+ *                     that finds the task queued goes through no lock to the thread that passes it
+ *                     on
+ *             All else by the timer service's lock, by the executor's, and by [wg.1], the end of a
+ *             run before whoever waited for it.
  * Lifetime    A run keeps the timer, so that the function may free it.
  * Rejected    A task a firing: it would allocate when it fires. Running the function on the
  *             service's thread: all others would wait for it. A lock: it was half of the time that
@@ -39,18 +42,19 @@
 
 #include <errno.h>
 
-/* Key  (i) immutable after new  (a) atomic  (s) the timer service's  (e) the executor's */
+/* Key  (i) immutable after new  (a) atomic  (m) under the lock of the timer service, or of the
+ * executor for task */
 typedef struct func_timer {
     expiry_head     head;    /* (i) tells it from a waited timer */
     ref             refs;    /* (a) the user's, and one a run */
-    timer           due;     /* (s) */
+    timer           due;     /* (m) */
     cconc_waitgroup running; /* (a) */
     uint32_t        process; /* (i) the number of the process that made it */
     atom_u32        owed;    /* (a) firings whose function no thread has begun */
     atom_u32        owed_by_clock; /* (a) of these, those that the virtual clock waits for */
     cconc_timer_fn  fn;      /* (i) */
     void           *arg;     /* (i) */
-    exec_task       task;    /* (e) */
+    exec_task       task;    /* (m) */
 } func_timer;
 
 _Static_assert(offsetof(func_timer, head) == 0 && offsetof(expiry, head) == 0,
@@ -94,7 +98,7 @@ static bool func_pay_clock(func_timer *f)
  * a thread of the executor, or the service's, and then nothing else is owed. */
 static void func_begin(func_timer *f)
 {
-    uint32_t owed = atom_sub_acqrel(&f->owed, 1); /* [func.1] acq: owed_by_clock */
+    uint32_t owed = atom_sub_acq(&f->owed, 1); /* [func.1] acq: each start, owed_by_clock */
     cconc__clock_begin(func_pay_clock(f));
     if (owed > 1) {
         int err = cconc__executor_submit(&f->task);
@@ -134,7 +138,7 @@ static void func_fire(timer *due)
     if (cconc__clock_owe_function()) {
         (void)atom_add_rlx(&f->owed_by_clock, 1); /* rlx: as in func_pay_clock() */
     }
-    /* [func.1] rel: owed_by_clock. That the task is free again is the executor's to order */
+    /* [func.1] rel: the start, owed_by_clock. That the task is free is the executor's to order */
     if (atom_add_rel(&f->owed, 1) == 0 && cconc__executor_submit(&f->task) != 0) {
         func_run(&f->task);
     }
@@ -209,8 +213,7 @@ bool cconc__timer_func_reset(cconc_timer *t, int64_t due_ns)
 void cconc__timer_func_wait(cconc_timer *t)
 {
     func_timer *f = func_of(t);
-    if (cconc_waitgroup_count(&f->running) > 0 && plat_fork_is_ours() &&
-        f->process == cconc__fork_number() && !self_runs(f)) {
+    if (plat_fork_is_ours() && f->process == cconc__fork_number() && !self_runs(f)) {
         int err = cconc_waitgroup_wait(&f->running, NULL); /* no context: nothing else ends it */
         CHECK(err == 0);
         (void)err;

@@ -20,7 +20,7 @@ LAYERS = ("plat", "core", "prim", "task")
 
 # What can be left out, and what it needs; the files of a part begin with its name, but for these.
 PARTS = {"chan": [], "counter": [], "limiter": [], "once": [], "pool": [], "sem": [], "ticker": [],
-         "timer": [], "waitgroup": [], "flight": ["chan"], "group": ["pool"],
+         "waitgroup": [], "timer": ["waitgroup"], "flight": ["chan"], "group": ["pool"],
          "limiter_keyed": ["limiter"], "objpool": ["waitgroup"], "select": ["chan"],
          "sometimes": ["sem"]}
 PART_OF = {"bucket": "limiter", "elem": "chan", "submit": "pool"}

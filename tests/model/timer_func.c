@@ -25,6 +25,13 @@ static void runs(void *arg)
     (void)model_add(&e->ended, 1);
 }
 
+/* What is plain shows whether whoever waited for the run has it. */
+static void notes_and_runs(void *arg)
+{
+    ((env *)arg)->fired_ns = model_now();
+    runs(arg);
+}
+
 static env *env_new(int64_t delay_ns, cconc_timer_fn fn)
 {
     env *e = model_zalloc(sizeof(*e));
@@ -72,8 +79,9 @@ MODEL_SCENARIO(timer_func_two_stops, .covers = "T1 C9", .goals = "main other non
 MODEL_SCENARIO(timer_func_stop_wait_meets_fire, .exhaustive = true, .covers = "T1 C12",
                .goals = "stopped ran")
 {
-    env *e = env_new(10, runs);
+    env *e = env_new(10, notes_and_runs);
     e->stopped[0] = cconc_timer_stop_wait(e->timer);
+    MODEL_EQ(e->fired_ns == 0, e->stopped[0]);
     MODEL_EQ(model_get(&e->begun), e->stopped[0] ? 0 : 1);
     MODEL_EQ(model_get(&e->ended), e->stopped[0] ? 0 : 1);
     model_cover(e->stopped[0] ? "stopped" : "ran");
@@ -83,11 +91,14 @@ MODEL_SCENARIO(timer_func_stop_wait_meets_fire, .exhaustive = true, .covers = "T
 /* After free its argument may go. */
 MODEL_SCENARIO(timer_func_free_meets_fire, .exhaustive = true, .covers = "X1", .goals = "never ran")
 {
-    env *e = env_new(10, runs);
+    env *e = env_new(10, notes_and_runs);
     uint32_t count;
+    bool noted;
     cconc_timer_free(e->timer);
+    noted = e->fired_ns != 0;
     count = model_get(&e->begun);
     MODEL_EQ(model_get(&e->ended), count);
+    MODEL_EQ(noted, count > 0);
     model_cover(count ? "ran" : "never");
     model_free(e);
 }
