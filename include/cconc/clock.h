@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * Model     One clock that never goes back and that no change of the wall clock touches. A deadline
- *           is a reading of it. It counts sleep of the machine as CLOCK_MONOTONIC does. For tests
- *           it can be made virtual: then it stands still, and moves only by cconc_clock_advance().
+ *           is a reading of it. Of sleep of the machine it counts what CLOCK_MONOTONIC counts: on
+ *           Linux none. For tests it can be made virtual: then it stands still, and moves only by
+ *           cconc_clock_advance().
  *           No wait, context, timer, ticker or limiter sees any other time.
  * Example   int64_t until_ns = cconc_clock_after(50 * CCONC_MS);   (examples/ctx_deadline.c)
  *           int err = cconc_clock_advance(CCONC_SECOND);            (tests/unit/clock_virtual.c)

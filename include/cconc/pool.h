@@ -75,7 +75,7 @@ typedef struct cconc_pool_opts {
     int32_t     queue_len;   /* most tasks queued; 0 = accepted only when a worker takes it */
     uint32_t    full_policy; /* CCONC_POOL_BLOCK ... */
     uint32_t    flags;       /* CCONC_POOL_UNBOUNDED */
-    const char *name;        /* of the threads, "<name>/7", cut at 15 bytes; NULL = "pool" */
+    const char *name;        /* of the threads, "<name>/7"; cut at 10 bytes; NULL = "pool" */
     size_t      stack_size;  /* of the threads in bytes, 0 = the platform's default */
     void       *user;        /* passed to the hooks, which may each be NULL */
     void (*on_start)(void *user); /* in each worker before its first task */

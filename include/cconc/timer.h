@@ -71,7 +71,8 @@ CCONC_API bool cconc_timer_reset(cconc_timer *timer, int64_t delay_ns);
 /* Give the number of waits that are blocked; a hint as soon as it is read. */
 CCONC_API size_t cconc_timer_waiters(const cconc_timer *timer);
 
-/* Stop and release timer; NULL is nothing. Blocked waiters abort, with their number. */
+/* Stop and release timer; NULL is nothing. A function that runs meanwhile may call reset, which
+ * does nothing then. Blocked waiters abort, with their number. */
 CCONC_API void cconc_timer_free(cconc_timer *timer);
 
 CCONC_END_DECLS

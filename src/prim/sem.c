@@ -13,7 +13,7 @@
  *             I2 While somebody is queued whose n is not above the capacity, the word is frozen.
  *             I3 Of those, the first does not fit whenever the lock is free.
  * Locks       mu, rank SEM: the (m) fields, and freezing. Grants are claimed under it, woken after.
- * Ordering    sem.1  sem_quick_release(): cas rel, sem_thaw_locked(): store rel ->
+ * Ordering    sem.1  sem_quick_release(): cas rel, sem_settle_locked(): store rel ->
  *                    sem_quick_acquire(): cas acq, sem_freeze_locked(): swap acq
  *                    what came before release; to a waiter by mu and [park.1]
  * Lifetime    Queued nodes lie on their owners' stacks, who leave under mu.

@@ -21,7 +21,8 @@
  *                      group_start_quick(): cas acq, group_queue_for_end(): or acq,
  *                      group_running(): load acq    what the tasks did, to who has their slots,
  *                      waits or frees; all other changes of the word go on with it
- *             Else mu's, the executor's lock from go to the task, and [park.1] for a grant.
+ *             Else mu's, [exec.1] or the pool's edges from go to the task, and [park.1] for a
+ *             grant.
  * Lifetime    A task that ends changes the count as its last touch, or leaves mu then; who waits
  *             for the end takes mu. What it wakes lies on the sleepers' stacks. The first failure's
  *             message has its memory from new on.

@@ -6,7 +6,7 @@
  *             slot runs queued tasks of the pool meanwhile: among them may be those of the group.
  * Invariants  Those of group.c; own_blocked counts our tasks that wait in go, also while they help.
  * Locks       The group's mu. Tasks run, and are handed over, with no lock held.
- * Ordering    None but mu's, and the executor's or the pool's lock from go to the task.
+ * Ordering    [group.1], mu's, and [exec.1] or the pool's edges from go to the task.
  * Lifetime    On a pool a task has a record. It is freed by its end, before the slot is given on;
  *             if it was never handed over by go, or by what is left of a thread that ended while go
  *             was helping.

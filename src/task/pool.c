@@ -1,18 +1,20 @@
 /* pool.c - how a pool begins, takes tasks, changes and ends
  * SPDX-License-Identifier: MIT
  *
- * Idea        A pool is a queue, and threads that take from it. Everything about it is under one
- *             lock, taken once to submit a task and once to end it and take the next.
+ * Idea        A pool is a queue, and threads that take from it. Plain tasks from outside, and
+ *             records in hand, move without a lock; all else is under one, and who moves a word
+ *             learns from its flags that he must come there.
  * Picture     open --shutdown(DRAIN)--> closed: runs what is queued --+
  *               |                          | shutdown(CANCEL)         +--> all left and joined
  *               +--shutdown(CANCEL)--> cancelled: drops it -----------+
  *             The queue is in pool_queue.c, the threads in pool_worker.c, waiting inside the pool
- *             in pool_help.c; submitting in pool_submit.c, futures in pool_future.c, the loop in
- *             pool_for.c.
+ *             in pool_help.c, records in hand in pool_hand.c; submitting in pool_submit.c, futures
+ *             in pool_future.c, the loop in pool_for.c.
  * Invariants  I1 Once closed, nothing is accepted. Once cancelled, nothing queued starts.
  *             I2 shutdown returns 0 only with no thread, no task and no hook left.
  * Locks       mu, rank POOL. The pool's context is ended with no lock held.
- * Ordering    mu orders submit before its task, and its end before wait and shutdown.
+ * Ordering    mu's, and those of pool_queue.c and pool_hand.c: submit before its task, its end
+ *             before wait and shutdown.
  * Lifetime    The memory goes with the last of pool and futures; threads are joined before.
  * Rejected    Threads started by the first submit: the first ENOMEM would come too late. */
 #include "task/pool.h"

@@ -302,7 +302,7 @@ cconc_ctx *cconc__pool_future_ctx(pool_task *task);
 /* The task is done with its future. */
 void cconc__pool_future_ended(pool_task *task);
 
-/* ---- pool.c ---------------------------------------------------------------------------------- */
+/* ---- pool_submit.c --------------------------------------------------------------------------- */
 
 /* Submit task by the policy given, waiting no longer than until. */
 int cconc__pool_submit(cconc_pool *p, const pool_bounds *until, pool_task *task, uint32_t policy);

@@ -1,9 +1,10 @@
 /* pool_submit.c - how a task gets into a pool
  * SPDX-License-Identifier: MIT
  *
- * Idea        Try under the lock; if the queue is full do what the policy says. A worker of the
- *             pool never waits for room: it runs queued tasks until there is some, or, at a
- *             rendezvous, the very task it submits.
+ * Idea        A plain task from outside goes into the ring, a task's record into its worker's hand,
+ *             without the lock if that may be; else try under it. If the queue is full do what the
+ *             policy says. A worker of the pool never waits for room: it runs queued tasks until
+ *             there is some, or, at a rendezvous, the very task it submits.
  * Picture     try -> 0
  *              +-> full -> BLOCK        outside: in line with submitters, until granted
  *                       |               a worker: run one, try again
@@ -12,7 +13,7 @@
  *                       +-> CALLER_RUNS run it here
  * Invariants  I1 On an error the task is nowhere in the pool.
  * Locks       The pool's mu; tasks run and hooks are called with no lock held.
- * Ordering    None but mu's, and [claim.1] for a grant.
+ * Ordering    None of its own: [ring.1], [pool.4], mu's, and [claim.1] for a grant.
  * Lifetime    A plain task is a record on the submitter's stack until it is accepted, which copies
  *             it.
  * Rejected    Counting what callers run among running: wait in such a task would wait for

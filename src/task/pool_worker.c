@@ -1,10 +1,11 @@
 /* pool_worker.c - the life of a worker, and how many there are
  * SPDX-License-Identifier: MIT
  *
- * Idea        A worker ends its last task and takes the next in one step under mu. With nothing to
- *             take it is idle, as a waiter like any other. Where there are more workers than
- *             wanted, or somebody wants a lent place back, it leaves instead. One whose task ends
- *             the thread ends what it ran in its place, and starts another.
+ * Idea        A worker runs plain tasks of the ring one after the other without the lock; else it
+ *             ends its last task and takes the next in one step under mu. With nothing to take it
+ *             is idle, as a waiter like any other. Where there are more workers than wanted, or
+ *             somebody wants a lent place back, it leaves instead. One whose task ends the thread
+ *             ends what it ran in its place, and starts another.
  * Picture     grow -> (made) -> takes -> runs -> takes -> ... -> idle -> takes -> ... -> leaves
  *                                 |        |  pthread_exit                                 |
  *                                 |        +---------> torn: ends its tasks, grows --------+
@@ -16,7 +17,7 @@
  *             I4 Whenever mu is free, active >= target or nobody wants a lent place back: each
  *                section that changes one of them serves.
  * Locks       The pool's mu. Tasks and hooks run, threads start and are joined, with no lock held.
- * Ordering    None but mu's, and [claim.1] for the call of an idle worker.
+ * Ordering    [pool.2], mu's, and [claim.1] for the call of an idle worker.
  * Lifetime    Records of workers stay until the pool's memory goes: a rendezvous may have put a
  *             task into one whose thread then left. Runs lie in the record, not on the stack: a
  *             task that ends its thread takes the stack with it.
