@@ -124,14 +124,16 @@ def judge(mutant, builds, folder, seconds):
     mutate(mutant, folder)
     build_library(mutant, builds[mode], folder)
     program = os.path.join(builds[mode].folder, "tests/model", PROGRAMS[mode])
-    done = explore([program, "--first", "--exact", "--jobs", "1", *mutant.killers()], folder,
-                   seconds)
+    done = explore([program, "--first", "--exact", "--terse", "--jobs", "1", *mutant.killers()],
+                   folder, seconds)
     failed = re.search(r"^(\w+) .* FAILED$", done.stdout, re.MULTILINE)
     if not failed:
         return None
     again = re.search(r"again: MODEL_REPLAY=(\S+)$", done.stderr, re.MULTILINE)
-    if again and explore([program], folder, seconds, MODEL_REPLAY=again.group(1)).returncode != 1:
-        raise Failure(f"{again.group(1)} does not fail again")
+    if again:
+        replayed = explore([program, "--terse"], folder, seconds, MODEL_REPLAY=again.group(1))
+        if replayed.returncode != 1:
+            raise Failure(f"{again.group(1)} does not fail again")
     return failed.group(1)
 
 

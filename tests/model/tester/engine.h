@@ -275,6 +275,7 @@ void order_end(fiber *f);
 /* report.c */
 void report_step(const fiber *f, const op *done);
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+extern bool report_is_terse; /* the line that replays a failure, not its steps */
 void report_failure(const model_scenario *scenario);
 
 /* From now on a crash is a failure of the scenario. */

@@ -19,6 +19,8 @@ typedef struct line {
     char     text[TEXT_BYTES];
 } line;
 
+bool report_is_terse;
+
 static line *lines;
 static uint32_t line_count;
 
@@ -176,7 +178,7 @@ void report_failure(const model_scenario *scenario)
     } else {
         fprintf(stderr, "(it does not fail again: %s)\n", model_failure_name(model.failure));
     }
-    lines = calloc(MAX_LINES, sizeof(*lines));
+    lines = report_is_terse ? NULL : calloc(MAX_LINES, sizeof(*lines));
     line_count = 0;
     model.is_tracing = lines != NULL;
     (void)fails_with(scenario, failure, choices, count);

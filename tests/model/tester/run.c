@@ -552,6 +552,7 @@ int main(int argc, char **argv)
         is_list |= strcmp(argv[at], "--list") == 0;
         is_first_enough |= strcmp(argv[at], "--first") == 0;
         is_exact |= strcmp(argv[at], "--exact") == 0;
+        report_is_terse |= strcmp(argv[at], "--terse") == 0;
         if (strcmp(argv[at], "--seconds") == 0 && at + 1 < argc) {
             seconds = atoll(argv[++at]);
         } else if (strcmp(argv[at], "--least") == 0 && at + 1 < argc) {
