@@ -43,7 +43,7 @@
 # tests: one-cpu, hogs, stopcont, faketime, valgrind, helgrind, strategies, quirks, modes. quirks,
 # valgrind and helgrind leave out "crowd", too, the ones with thousands of objects.
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
-# each stress test runs, in milliseconds.
+# each stress test runs, in milliseconds: 1000, or 3000 in stress, asan and tsan of --full.
 set -uo pipefail
 
 usage() {
@@ -88,7 +88,6 @@ need binutils command -v nm
 install_missing_packages build/packages.log
 sanitized_suites="unit conformance stress" # the whole is to take less than ten minutes
 if [ -n "$full" ]; then
-    export STRESS_MS=${STRESS_MS:-3000}
     sanitized_suites+=" examples"
 fi
 
@@ -517,7 +516,14 @@ run_model() {
     sed -n '$s/ failed=.*//p' build/model.log | sed "s|\$| $(tail -n 1 build/mutants.log)|"
 }
 
+asked_stress_ms=${STRESS_MS:-}
+
 run_layer() {
+    local stress_ms=1000
+    case $full$1 in
+    1stress | 1asan | 1tsan) stress_ms=3000 ;;
+    esac
+    export STRESS_MS=${asked_stress_ms:-$stress_ms}
     case $1 in
     model) run_model ;;
     coverage) run_coverage ;;

@@ -2,17 +2,17 @@
  * of it.
  * SPDX-License-Identifier: MIT
  *
- * Usage: model [--full] [--seconds N] [--least N] [--jobs N] [--first] [--exact] [--list]
- *              [PATTERN...]
+ * Usage: model [--full] [--seconds N] [--least N] [--jobs N] [--first] [--exact] [--terse]
+ *              [--list] [PATTERN...]
  *
  * Each scenario has a fixed part: all interleavings where it says so, all with 0, 1, 2... up to
  * three preemptions, and some of each random strategy. What is left of the time goes to random
  * ones. --least: on until there are so many interleavings, for twice the time at most: machines
  * differ, and one machine does from hour to hour. --first: stop at the first failure, and have no
  * time left over: for mutants. --exact: the patterns are whole names, and each must be there.
- * --list prints the names, and the file of each. MODEL_REPLAY=name:choices, or name+low:choices for
- * one with the real parker, runs one interleaving again, MODEL_SEED=N begins the random ones
- * elsewhere. The last line is
+ * --terse: of a failure the line that replays it, not its steps. --list prints the names, and the
+ * file of each. MODEL_REPLAY=name:choices, or name+low:choices for one with the real parker, runs
+ * one interleaving again, MODEL_SEED=N begins the random ones elsewhere. The last line is
  *     model: scenarios=N exhaustive=N bound3=N interleavings=N failed=N
  */
 #include "engine.h"
