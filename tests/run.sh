@@ -321,7 +321,11 @@ run_strategy() {
     if [ "$4" != none ]; then
         test_arguments+=(--no-suite crowd --no-suite unquirked-all --no-suite "unquirked-$4")
     fi
-    QUIRKS=$4 run_tests "$2" "$folder" "$3"
+    if [ "$3" = quirk ]; then # scripts, which say what they need
+        run_tests "$2" "$folder" "$3"
+    else
+        QUIRKS=$4 only_suites=$3 run_tests "$2" "$folder" "$3"
+    fi
 }
 
 # That of Linux, condattr, is what all other layers run.
@@ -390,14 +394,15 @@ run_coverage() {
         test_arguments=()
         rm -rf "build/$name/profiles"
         CC=clang-19 LLVM_PROFILE_FILE="$PWD/build/$name/profiles/%m.profraw" \
-            run_tests "$name" "build/$name" "$suites"
+            only_suites=$suites run_tests "$name" "build/$name" "$suites"
         folders+=("build/$name")
     done
     start=$SECONDS
     echo
     echo "== model, for coverage"
-    LLVM_PROFILE_FILE="$PWD/build/coverage/profiles/%m.profraw" \
-        build/coverage/tests/model/model >build/coverage-model.log 2>&1 ||
+    { ninja -C build/coverage tests/model/model &&
+        LLVM_PROFILE_FILE="$PWD/build/coverage/profiles/%m.profraw" \
+            build/coverage/tests/model/model; } >build/coverage-model.log 2>&1 ||
         add_row coverage-model 0 1 $((SECONDS - start)) "see build/coverage-model.log"
     if python3 tests/coverage/gate.py "${folders[@]}" >build/coverage.txt; then
         add_row coverage-gate 1 0 $((SECONDS - start)) "$(tail -n 1 build/coverage.txt)"
