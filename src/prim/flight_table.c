@@ -167,6 +167,9 @@ static void set_release(cconc_flight *set)
     for (uint32_t i = 0; i < set->shard_count; i++) {
         flight_shard *shard = &set->shards[i];
         cconc__lock_destroy(&shard->mu);
+        if (set->opts.keep_ns > 0) {
+            (void)cconc__timer_release(&shard->due); /* new has failed; else free has done it */
+        }
         if (shard->slots != shard->small) {
             cconc__alloc_free(shard->slots);
         }
@@ -384,18 +387,13 @@ int cconc_flight_new(const cconc_flight_opts *opts, cconc_flight **out_set)
     for (; set->shard_count < count; set->shard_count++) {
         err = shard_init(&set->shards[set->shard_count], set);
         if (err) {
-            goto undo_shards;
+            set_release(set);
+            return err;
         }
     }
     ref_init(&set->refs, count);
     *out_set = set;
     return 0;
-undo_shards:
-    for (uint32_t i = 0; opts->keep_ns > 0 && i < set->shard_count; i++) {
-        (void)cconc__timer_release(&set->shards[i].due);
-    }
-    set_release(set);
-    return err;
 }
 
 /* No call is running, and no flight has a caller. What was kept goes to out_gone. */
