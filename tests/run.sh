@@ -125,9 +125,10 @@ configure_and_build() {
     fi && ninja -C "$folder" $(programs_of "$folder" "$only_suites")
 }
 
-# programs_of FOLDER "SUITES": what ninja is to build for the tests of the suites; all if "".
+# programs_of FOLDER "SUITES": what ninja is to build for the tests of the suites; all if "", or if
+# there are scripts among them.
 programs_of() {
-    [ -z "$2" ] || meson introspect "$1" --tests | python3 -c '
+    [[ -z $2 || " $2 " == *" examples "* ]] || meson introspect "$1" --tests | python3 -c '
 import json
 import os
 import sys
@@ -218,7 +219,7 @@ run_asan() {
     local common=halt_on_error=1:abort_on_error=1
     ASAN_OPTIONS=$common:allocator_may_return_null=1:detect_stack_use_after_return=1 \
         UBSAN_OPTIONS=$common:print_stacktrace=1 TREESUM_SLOWNESS=4 \
-        run_tests "$1" build/asan "$2"
+        only_suites=$2 run_tests "$1" build/asan "$2"
 }
 
 # run_sweep LAYER COMMAND...: the tests by COMMAND, and one more: no place of the library that asks
@@ -250,8 +251,8 @@ run_tsan() {
     setup_arguments=(-Db_sanitize=thread -Db_lundef=false -Dchecked=true)
     test_arguments=(--timeout-multiplier 2)
     TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1 \
-        TREESUM_SLOWNESS=4 run_tests tsan build/tsan "$sanitized_suites" \
-        "${wrapper[@]}"
+        TREESUM_SLOWNESS=4 only_suites=$sanitized_suites \
+        run_tests tsan build/tsan "$sanitized_suites" "${wrapper[@]}"
 }
 
 # can_have LAYER PACKAGE COMMAND...: PACKAGE is missing if COMMAND fails. If apt-get does not
