@@ -128,7 +128,7 @@ configure_and_build() {
 # programs_of FOLDER "SUITES": what ninja is to build for the tests of the suites; all if "", or if
 # there are scripts among them.
 programs_of() {
-    [[ -z $2 || " $2 " == *" examples "* ]] || meson introspect "$1" --tests | python3 -c '
+    [[ -z $2 || $2 == *examples* || $2 == quirk ]] || meson introspect "$1" --tests | python3 -c '
 import json
 import os
 import sys
@@ -322,11 +322,7 @@ run_strategy() {
     if [ "$4" != none ]; then
         test_arguments+=(--no-suite crowd --no-suite unquirked-all --no-suite "unquirked-$4")
     fi
-    if [ "$3" = quirk ]; then # scripts, which say what they need
-        run_tests "$2" "$folder" "$3"
-    else
-        QUIRKS=$4 only_suites=$3 run_tests "$2" "$folder" "$3"
-    fi
+    QUIRKS=$4 only_suites=$3 run_tests "$2" "$folder" "$3"
 }
 
 # That of Linux, condattr, is what all other layers run.
