@@ -27,7 +27,7 @@ sys.path.insert(0, os.path.join(SOURCE, "src", "tools"))
 from amalgamate import PARTS, collect, public_functions, switch # noqa: E402
 
 RANDOM_SETS = 50
-FLAGS = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]
+FLAGS = ["-std=c11", "-O0", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]
 
 
 def closed(parts):

@@ -69,7 +69,8 @@ CMAKE
 }
 
 build_layouts() {
-    build_library deep --prefix="$scratch/there" --libdir=lib/deep/er -Dpkgconfig.relocatable=true
+    build_library deep --prefix="$scratch/there" --libdir=lib/deep/er \
+        -Dpkgconfig.relocatable=true -Doptimization=0
     quietly ninja -C "$scratch/deep" install
     mv "$scratch/there" "$scratch/moved"
     use_tree "$scratch/moved"
@@ -92,7 +93,8 @@ build_layouts() {
 build_forms() {
     local form
     for form in shared static; do
-        build_library "$form" --prefix="$scratch/$form-tree" -Ddefault_library="$form"
+        build_library "$form" --prefix="$scratch/$form-tree" -Ddefault_library="$form" \
+            -Doptimization=0
         quietly ninja -C "$scratch/$form" install
         use_tree "$scratch/$form-tree"
         unset PKG_CONFIG_SYSROOT_DIR

@@ -121,7 +121,7 @@ static void flight_of_one_key_does_not_hold_up_another(void **state)
     struct support_threads *threads = callers_start(&c);
     until(flight_counts(set).callers == 2);
     for (int i = 0; i < 100; i++) {
-        char key[8];
+        char key[16];
         (void)snprintf(key, sizeof(key), "%d", i);
         assert_int_equal(flight_do(set, NULL, key, &quick, NULL), 0);
     }
