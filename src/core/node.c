@@ -191,11 +191,14 @@ static int node_ended(cconc_ctx *ctx)
 
 int cconc__node_ask(cconc_ctx *ctx)
 {
-    uint32_t found = NODE_ASK;
+    uint32_t found = atom_load_acq(&ctx->head.state); /* [node.1] acq: as cconc__node_err() */
     uint32_t state;
     cconc_ctx *source = cconc__node_source(ctx);
     if (source == ctx) {
         return node_ended(ctx);
+    }
+    if (found != NODE_ASK) { /* once seen to end it has ended, whatever the clock says by now */
+        return (int)(found & ~NODE_SLOW);
     }
     state = source ? (uint32_t)node_ended(source) : 0;
     if (!state && plat_clock_now() >= ctx->head.deadline_ns) {
@@ -326,17 +329,31 @@ void cconc__node_end_on_time(cconc_ctx *ctx)
     cconc__node_end(ctx, ETIMEDOUT, cause ? cause->code : 0, cause);
 }
 
-void cconc__node_expire(cconc_ctx *ctx)
+void cconc__node_expire_at(cconc_ctx *ctx, int64_t passed_ns)
 {
     cconc_ctx *source = cconc__node_source(ctx);
-    if (!source || plat_clock_now() < source->head.deadline_ns) {
+    uint32_t found = NODE_ASK;
+    if (cconc__node_deadline(ctx) > passed_ns) {
         return;
     }
-    while (node_is_inner(source) &&
-           source->head.parent->head.deadline_ns == source->head.deadline_ns) {
-        source = source->head.parent;
+    if (cconc__node_deadline(source) <= passed_ns) {
+        while (node_is_inner(source) &&
+               source->head.parent->head.deadline_ns == source->head.deadline_ns) {
+            source = source->head.parent;
+        }
+        cconc__node_end_on_time(source);
     }
-    cconc__node_end_on_time(source);
+    if (ctx->head.kind == NODE_STACK && !cconc__node_err(ctx)) {
+        /* [node.1] as cconc__node_ask() */
+        (void)atom_cas_acqrel_acq(&ctx->head.state, &found, NODE_SLOW | ETIMEDOUT);
+    }
+}
+
+void cconc__node_expire(cconc_ctx *ctx)
+{
+    if (cconc__node_deadline(ctx) != PLAT_NEVER) {
+        cconc__node_expire_at(ctx, plat_clock_now());
+    }
 }
 
 bool cconc__node_watch(cconc_ctx *ctx, wait_node *node)

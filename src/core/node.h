@@ -177,8 +177,12 @@ void cconc__node_end_finish(node_ending *ending);
 /* End ctx because its own deadline has passed, with the cause given for that. */
 void cconc__node_end_on_time(cconc_ctx *ctx);
 
-/* Mark ctx, whose deadline has passed, and whichever above it that deadline belongs to. */
+/* If the deadline of ctx has passed mark it, and whichever above it that deadline belongs to. */
 void cconc__node_expire(cconc_ctx *ctx);
+
+/* The same where the clock was seen to have come to passed_ns. It may say less now: a virtual one
+ * may have taken the real one's place. */
+void cconc__node_expire_at(cconc_ctx *ctx, int64_t passed_ns);
 
 /* Queue a wait or hook at ctx, with a reference. Returns false, nothing done, if ctx has ended. */
 bool cconc__node_watch(cconc_ctx *ctx, wait_node *node);

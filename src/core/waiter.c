@@ -162,7 +162,7 @@ int cconc__waiter_error(const waiter *w, cconc_ctx *ctx)
 {
     int err;
     if (waiter_kind(w) == CLAIM_TIMEOUT) {
-        cconc__node_expire(ctx);
+        cconc__node_expire_at(ctx, w->deadline_ns);
     }
     err = cconc__node_err(ctx);
     return !err && waiter_kind(w) == CLAIM_FORKED ? ENOTRECOVERABLE : err;

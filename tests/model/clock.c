@@ -118,6 +118,49 @@ MODEL_SCENARIO(clock_virtual_overtakes_sleep, .low = true, .goals = "busy virtua
     go_real();
 }
 
+/* Any other wait that the real clock has ended so is over for good: its context ended, whatever the
+ * virtual clock says then. A 0 would tell of a value that never came. */
+MODEL_SCENARIO(clock_virtual_overtakes_receive, .low = true, .goals = "busy virtual",
+               .only = MODEL_IN_PLAIN | MODEL_IN_RACE | MODEL_IN_ASAN, .bound = 2)
+{
+    env *e = model_zalloc(sizeof(*e));
+    cconc_chan *ch = NULL;
+    cconc_ctx_mem mem;
+    int64_t until_ns = cconc_clock_after(1000);
+    cconc_ctx *ctx = cconc_ctx_until(&mem, NULL, until_ns);
+    int value = 0;
+    MODEL_EQ(cconc_chan_new(sizeof(value), 1, &ch), 0);
+    model_spawn(goes_virtual, e);
+    model_spawn(lets_time_pass, e);
+    MODEL_EQ(cconc_chan_recv(ch, ctx, &value), ETIMEDOUT);
+    MODEL_EQ(cconc_ctx_err(ctx), ETIMEDOUT);
+    model_join_all();
+    model_cover(e->err[0] ? "busy" : "virtual");
+    cconc_chan_free(ch);
+    go_real();
+}
+
+/* The same by the timer of a context, and with permits. */
+MODEL_SCENARIO(clock_virtual_overtakes_acquire, .low = true, .goals = "busy virtual",
+               .only = MODEL_IN_PLAIN | MODEL_IN_RACE | MODEL_IN_ASAN, .bound = 2)
+{
+    env *e = model_zalloc(sizeof(*e));
+    cconc_sem *sem = NULL;
+    MODEL_EQ(cconc_sem_new(1, &sem), 0);
+    MODEL_EQ(cconc_sem_acquire(sem, NULL, 1), 0);
+    MODEL_EQ(cconc_ctx_with_timeout(NULL, 1000, &e->ctx), 0);
+    model_spawn(goes_virtual, e);
+    model_spawn(lets_time_pass, e);
+    MODEL_EQ(cconc_sem_acquire(sem, e->ctx, 1), ETIMEDOUT);
+    MODEL_EQ(cconc_ctx_err(e->ctx), ETIMEDOUT);
+    model_join_all();
+    model_cover(e->err[0] ? "busy" : "virtual");
+    cconc_sem_release(sem, 1);
+    cconc_sem_free(sem);
+    cconc_ctx_free(e->ctx);
+    go_real();
+}
+
 /* advance releases the wait, or it begins later and is released by the next one. */
 MODEL_SCENARIO(clock_advance_meets_sleep, .low = true, .goals = "slept later", .covers = "T4")
 {
