@@ -20,7 +20,8 @@
  *           EINVAL      the argument cannot be right, or the context cannot do this
  *           EDEADLK     wait, sleep: nothing could end it
  *           EMFILE, ENFILE  fd and with_signals only: no descriptor could be had
- * Limits    2^31 handles. A chain or a fan of any length needs no deeper stack to cancel. */
+ * Limits    2^31 handles: beyond them the context stays for ever. A chain or a fan of any length
+ *           needs no deeper stack to cancel. */
 #ifndef CCONC_CTX_H
 #define CCONC_CTX_H
 
@@ -93,7 +94,8 @@ CCONC_API CCONC_NODISCARD int cconc_ctx_without_cancel(cconc_ctx *parent, cconc_
  * "interrupt signal received" (the signal's name; without one: "signal 34 received") and its number
  * in cconc_ctx_signal. No signal listed means SIGINT and SIGTERM. Until cancel or the last free,
  * later signals are swallowed, or end the process if flags has CCONC_CTX_SECOND_SIGNAL_EXITS; then
- * the disposition found before is restored, once the last context for that signal is gone.
+ * the disposition found before is restored, once the last context for that signal is gone, unless
+ * another one was installed since. A signal that comes before a cancel is told by the context.
  * Returns:  as with_cancel; EINVAL also for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, a
  *           bad number, no list though count is above 0, or an unknown flag; ENOMEM also if the
  *           service cannot start; EMFILE, ENFILE. */

@@ -9,8 +9,8 @@
  *             I3 While a watch is added or about to be, the service is not stopped.
  * Locks       sigwatch_mu, rank SIGNAL: the list, the hooks, what the hooks hear. Contexts are
  *             ended with no lock held.
- * Ordering    heard.1  sigwatch_tell(): store rel -> cconc_ctx_signal(): load acq   the number,
- *                      before the context is seen to have ended
+ * Ordering    heard.1  sigwatch_tell_locked(): store rel -> cconc_ctx_signal(): load acq
+ *                      the number, before the context is seen to have ended
  * Lifetime    Whatever is about to be ended is kept by a reference taken under sigwatch_mu.
  * Rejected    Doing it on the timer service: its sleep would need a descriptor too (0006). */
 #include "core/sigwatch.h"
@@ -46,11 +46,12 @@ static bool watch_has(const sig_watch *watch, int number)
     return (watch->exit.numbers >> (number - 1)) & 1;
 }
 
-/* Write the cause and note the number. Only the first signal of a watch is told. */
-static void sigwatch_tell(sig_watch *watch, int number)
+/* Write the cause and note the number; the first signal of a watch alone is told. */
+static void sigwatch_tell_locked(sig_watch *watch, int number)
 {
     node_cause *cause = watch->node->on_signal;
     const char *name = cconc__signal_name(number);
+    cconc__lock_assert_held(&sigwatch_mu);
     if (name) {
         cconc__text_print(cause->message, sizeof(cause->message), "%s signal received", name);
     } else {
@@ -59,27 +60,42 @@ static void sigwatch_tell(sig_watch *watch, int number)
     atom_store_rel(&watch->heard, (uint32_t)number); /* [heard.1] rel: before the end is seen */
 }
 
-/* End the contexts that watch number. */
-static void sigwatch_deliver(int number)
+/* Tell all who watch number, if it has arrived, and keep their memory. Returns them, chained. */
+static sig_watch *sigwatch_deliver_locked(int number)
 {
-    sig_watch *heard = NULL;
-    lock_take(&sigwatch_mu);
+    sig_watch *told = NULL;
+    cconc__lock_assert_held(&sigwatch_mu);
+    if (!cconc__signal_take(number)) {
+        return NULL;
+    }
+    if (users[number] == 0) { /* its handler began before the last one left, and came after it */
+        cconc__signal_pass_on(number);
+    }
     for (list_link *at = added.next; at != &added; at = at->next) {
         sig_watch *watch = LIST_OF(at, sig_watch, link);
-        if (watch_has(watch, number) && atom_load_rlx(&watch->heard) == 0) { /* rlx: own store */
+        if (watch_has(watch, number) && atom_load_rlx(&watch->heard) == 0) { /* rlx: under mu */
             ref_get(&watch->node->ctx.refs);
-            watch->next = heard;
-            heard = watch;
+            sigwatch_tell_locked(watch, number);
+            watch->next = told;
+            told = watch;
         }
     }
+    return told;
+}
+
+/* If number has arrived end the contexts that watch it. */
+static void sigwatch_deliver(int number)
+{
+    sig_watch *told;
+    lock_take(&sigwatch_mu);
+    told = sigwatch_deliver_locked(number);
     lock_leave(&sigwatch_mu);
-    while (heard) {
-        sig_watch *next = heard->next;
-        node_signal *node = heard->node;
-        sigwatch_tell(heard, number);
+    while (told) {
+        sig_watch *next = told->next;
+        node_signal *node = told->node;
         cconc__node_end(&node->ctx, ECANCELED, 0, node->on_signal);
         cconc__node_unref(&node->ctx);
-        heard = next;
+        told = next;
     }
 }
 
@@ -105,9 +121,7 @@ static void sigwatch_run(void)
         cconc__signal_await(&fd);
         on = sigwatch_collect();
         for (int number = 1; number < PLAT_SIGNAL_END; number++) {
-            if (cconc__signal_take(number)) {
-                sigwatch_deliver(number);
-            }
+            sigwatch_deliver(number);
         }
     } while (on);
     lock_take(&sigwatch_mu);
@@ -202,8 +216,27 @@ int cconc__sigwatch_add(sig_watch *watch)
     return err;
 }
 
-void cconc__sigwatch_remove(sig_watch *watch)
+/* No longer hear of number. Tell watch if it has arrived, and if the service may not know it yet;
+ * what comes later meets the disposition, or the others. */
+static void sigwatch_unhook_locked(sig_watch *watch, int number)
 {
+    bool has_come;
+    cconc__lock_assert_held(&sigwatch_mu);
+    users[number]--;
+    if (users[number] == 0) {
+        cconc__signal_unhook(number);
+        has_come = cconc__signal_take(number);
+    } else {
+        has_come = cconc__signal_has(number);
+    }
+    if (has_come && atom_load_rlx(&watch->heard) == 0) { /* rlx: under mu */
+        sigwatch_tell_locked(watch, number);
+    }
+}
+
+bool cconc__sigwatch_remove(sig_watch *watch)
+{
+    bool has_heard;
     lock_take(&sigwatch_mu);
     if (watch->added && watch->process == cconc__fork_number()) {
         watch->added = false;
@@ -212,13 +245,15 @@ void cconc__sigwatch_remove(sig_watch *watch)
             cconc__signal_exit_remove(&watch->exit);
         }
         for (int number = 1; number < PLAT_SIGNAL_END; number++) {
-            if (watch_has(watch, number) && --users[number] == 0) {
-                cconc__signal_unhook(number);
+            if (watch_has(watch, number)) {
+                sigwatch_unhook_locked(watch, number);
             }
         }
     }
+    has_heard = atom_load_rlx(&watch->heard) != 0; /* rlx: under mu */
     lock_leave(&sigwatch_mu);
     cconc__quiet_tell();
+    return has_heard;
 }
 
 void cconc__sigwatch_forked(void)

@@ -20,16 +20,17 @@ typedef struct sig_watch {
     bool              exits;   /* (i) the second one ends the process */
     bool              added;   /* (m) */
     uint32_t          process; /* (m) the number of the process in which it was added */
-    atom_u32          heard;   /* (a) the number that ended ctx, 0 = none [heard.1] */
+    atom_u32          heard;   /* (a) the first number, 0 = none; moves under the lock [heard.1] */
     node_signal      *node;    /* (i) what to end; alive while added */
-    struct sig_watch *next;    /* (o) of the service's thread: those to end now */
+    struct sig_watch *next;    /* (o) of the service's thread: those told, to end now */
 } sig_watch;
 
 /* End watch->ctx at the first of its signals. Returns 0, ENOMEM, EMFILE, ENFILE or EINVAL. */
 int cconc__sigwatch_add(sig_watch *watch);
 
-/* No longer. The last one for a signal restores the disposition found before. Idempotent. */
-void cconc__sigwatch_remove(sig_watch *watch);
+/* No longer. The last one for a signal restores the disposition found before. Idempotent. Returns
+ * whether one of its signals has arrived, which has ended watch->ctx then, or is to end it. */
+bool cconc__sigwatch_remove(sig_watch *watch);
 
 /* As the services of executor and timers have them. */
 bool cconc__sigwatch_is_busy(void);

@@ -103,6 +103,17 @@ void cconc__signal_forked(bool is_open)
     (void)is_open;
 }
 
+void cconc__signal_pass_on(int number)
+{
+    (void)number;
+}
+
+bool cconc__signal_has(int number)
+{
+    (void)number;
+    return false;
+}
+
 bool cconc__signal_take(int number)
 {
     (void)number;

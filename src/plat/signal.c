@@ -8,7 +8,7 @@
  * Invariants  I1 kept[n] is the disposition found before the hook, as long as n is hooked.
  *             I2 The handler keeps errno.
  *             I3 The thread that waits never runs a handler that is not ours (Linux).
- * Locks       None; all but take and await are serialised by the caller, the handler takes no lock.
+ * Locks       None; all but await are serialised by the caller, the handler takes no lock.
  *             Collect is among these, so that no signal is read that was unhooked before.
  * Ordering    sig.1  cconc__signal_close(), cconc__signal_exit_remove(): store sc,
  *                    signal_quiesce(): load sc    signal_note(): add sc, load sc, sub sc
@@ -19,7 +19,8 @@
  *             target = 0      inside = 1        A  target = 0          C  inside = 1
  *             inside? 0       target? 7         B  inside?             D  target?
  *             fd 7 closes     writes to 7          B reads 0, so B is before C, so D reads 0
- *             sig.2  signal_note(): swap rel -> cconc__signal_take(): swap acq    (lock) the note
+ *             sig.2  signal_note(): swap rel -> cconc__signal_take(): swap acq,
+ *                    cconc__signal_has(): load acq    (lock) the note
  * Lifetime    The arrays are static; a handler may run at any time after its signal was hooked.
  *             What it walks is unlinked first, and given back when no handler is inside.
  * Rejected    A thread in sigwait: it needs the signal blocked in every other thread. One count of
@@ -110,7 +111,7 @@ static void signal_note(int number)
 
 /* In a forked child, where nobody would hear of it: as if it had never been hooked. It comes again
  * when the handler is left. */
-static void signal_pass_on(int number)
+static void signal_let_go(int number)
 {
     int saved = errno;
     (void)sigaction(number, &kept[number], NULL);
@@ -123,7 +124,7 @@ static void signal_handler(int number)
     if (plat_fork_is_ours()) {
         signal_note(number);
     } else {
-        signal_pass_on(number);
+        signal_let_go(number);
     }
 }
 
@@ -264,9 +265,23 @@ int cconc__signal_hook(int number)
 
 void cconc__signal_unhook(int number)
 {
+    struct sigaction now = {0};
     int saved = errno;
     pending_update(number, false);
-    (void)sigaction(number, &kept[number], NULL);
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler == signal_handler) {
+        (void)sigaction(number, &kept[number], NULL);
+    }
+    signal_quiesce();
+    errno = saved;
+}
+
+void cconc__signal_pass_on(int number)
+{
+    struct sigaction now = {0};
+    int saved = errno;
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler == kept[number].sa_handler) {
+        (void)kill(getpid(), number); /* another handler may be what has called ours */
+    }
     errno = saved;
 }
 
@@ -287,6 +302,11 @@ void cconc__signal_exit_remove(signal_exit *one)
     }
     atom_store_sc(at, atom_load_sc(&one->next)); /* [sig.1] A: before B */
     signal_quiesce();
+}
+
+bool cconc__signal_has(int number)
+{
+    return atom_load_acq(&arrived[number]) != 0; /* [sig.2] acq: the note */
 }
 
 bool cconc__signal_take(int number)

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  * While a signal is hooked its arrivals are noted and the descriptor given to cconc__signal_open is
- * raised. All but take and await are called by one thread at a time.
+ * raised. All but await are called by one thread at a time.
  */
 #ifndef PLAT_SIGNAL_H
 #define PLAT_SIGNAL_H
@@ -39,9 +39,15 @@ void cconc__signal_close(void);
 void cconc__signal_await(plat_fd *fd);
 void cconc__signal_collect(void);
 
-/* Note arrivals of number, keeping its disposition; undo that. Returns 0 or EINVAL. */
-int  cconc__signal_hook(int number);
+/* Note arrivals of number, keeping its disposition. Returns 0 or EINVAL. */
+int cconc__signal_hook(int number);
+
+/* Undo that, unless somebody has put a handler in the place of ours, and wait until all that came
+ * to ours is noted; but a handler may just be about to begin. */
 void cconc__signal_unhook(int number);
+
+/* Have the disposition deal with number, which came to our handler after the hook was undone. */
+void cconc__signal_pass_on(int number);
 
 /* Whoever wants the second of its hooked signals to end the process with 128 + its number.
  *
@@ -60,7 +66,8 @@ void cconc__signal_exit_remove(signal_exit *one);
  * hook had found. is_open: cconc__signal_open had come back, and close was not called. */
 void cconc__signal_forked(bool is_open);
 
-/* Tell whether number arrived since the last call. */
+/* Tell whether number has arrived since it was taken, or hooked; take it. */
+bool cconc__signal_has(int number);
 bool cconc__signal_take(int number);
 
 #endif

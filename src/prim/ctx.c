@@ -242,8 +242,8 @@ void cconc_ctx_cancel(cconc_ctx *ctx)
 {
     MUST_ALIGN(ctx, cconc_ctx);
     MUST(ctx_is_cancellable(ctx), "ctx cancel of a context that cannot be cancelled");
-    cconc__node_end(ctx, ECANCELED, 0, NULL);
     cconc__ctx_signal_leave(ctx);
+    cconc__node_end(ctx, ECANCELED, 0, NULL);
 }
 
 void cconc_ctx_cancel_cause(cconc_ctx *ctx, int code, const char *format, ...)
@@ -260,9 +260,9 @@ void cconc_ctx_cancel_cause(cconc_ctx *ctx, int code, const char *format, ...)
         va_end(args);
         cause = cconc__cause_new(code, message);
     }
+    cconc__ctx_signal_leave(ctx);
     cconc__node_end(ctx, ECANCELED, code, cause);
     cconc__cause_unref(cause);
-    cconc__ctx_signal_leave(ctx);
 }
 
 int(cconc_ctx_err)(const cconc_ctx *ctx)
@@ -271,10 +271,21 @@ int(cconc_ctx_err)(const cconc_ctx *ctx)
     return cconc__node_err((cconc_ctx *)(uintptr_t)ctx);
 }
 
-/* The context that tells the cause of ctx's end: a stack context has its source's, or none. */
+/* The context that tells the cause of ctx's end: a stack context has its source's, or none. One
+ * that was seen to end on time before its source, whose deadline it has, ended for that. */
 static const cconc_ctx *ctx_cause_teller(const cconc_ctx *ctx)
 {
-    return cconc__node_ended_alone(ctx) ? NULL : cconc__node_source((cconc_ctx *)(uintptr_t)ctx);
+    cconc_ctx *source = cconc__node_source((cconc_ctx *)(uintptr_t)ctx);
+    if (!cconc__node_ended_alone(ctx)) {
+        return source;
+    }
+    if (cconc__node_deadline(source) == cconc__node_deadline(ctx)) {
+        cconc__node_expire(source);
+        if (cconc__node_err(source) == ETIMEDOUT) {
+            return source;
+        }
+    }
+    return NULL;
 }
 
 int cconc_ctx_cause(const cconc_ctx *ctx, const char **out_message)
@@ -343,8 +354,8 @@ void cconc_ctx_free(cconc_ctx *ctx)
         return;
     }
     if (ctx_is_cancellable(ctx)) {
-        cconc__node_end(ctx, ECANCELED, 0, NULL);
         cconc__ctx_signal_leave(ctx);
+        cconc__node_end(ctx, ECANCELED, 0, NULL);
     }
     cconc__node_unref(ctx);
 }

@@ -6,7 +6,8 @@
 
 #include <cconc/base.h>
 
-/* Stop hearing signals for ctx, if it is a signal context; it has ended. */
+/* Stop hearing signals for ctx, if it is a signal context, which is about to be ended: a signal
+ * that has arrived is what ends it. */
 void cconc__ctx_signal_leave(cconc_ctx *ctx);
 
 #endif

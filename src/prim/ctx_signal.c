@@ -102,7 +102,10 @@ int cconc_ctx_with_signals(cconc_ctx *parent, const int *signals, size_t count, 
 void cconc__ctx_signal_leave(cconc_ctx *ctx)
 {
     if (ctx->head.kind == NODE_SIGNAL) {
-        cconc__sigwatch_remove(&((ctx_signals *)(void *)ctx)->watch);
+        ctx_signals *made = (ctx_signals *)(void *)ctx;
+        if (cconc__sigwatch_remove(&made->watch)) {
+            cconc__node_end(ctx, ECANCELED, 0, made->node.on_signal);
+        }
     }
 }
 

@@ -67,6 +67,26 @@ MODEL_SCENARIO(ctx_signal_meets_cancel, .goals = "signal cancelled", .covers = "
     cconc_ctx_free(e->ctx);
 }
 
+/* One that arrives before the cancel is told, though the service has not come to it:
+ *
+ *     main                              the service
+ *     the handler notes SIGUSR1
+ *     cancel: takes the hook away
+ *                                       takes the note: nobody is there
+ */
+MODEL_SCENARIO(ctx_signal_before_cancel, .goals = "signal", .covers = "C2 C15")
+{
+    env *e = env_new();
+    model_raise(SIGUSR1);
+    cconc_ctx_cancel_cause(e->ctx, 77, NULL);
+    MODEL_EQ(cconc_ctx_signal(e->ctx), SIGUSR1);
+    check_end(e->ctx, ECANCELED);
+    model_settle();
+    MODEL_EQ(cconc_ctx_signal(e->ctx), SIGUSR1);
+    model_rest();
+    cconc_ctx_free(e->ctx);
+}
+
 /* The last handle goes while the service is at work for it (C11). */
 MODEL_SCENARIO(ctx_signal_meets_last_free, .covers = "C11")
 {

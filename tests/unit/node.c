@@ -396,6 +396,44 @@ static void node_watcher_leaves_or_is_told(void **state)
     }
 }
 
+/* Seen to end on time before its source, which has that deadline with a cause. */
+static void node_on_the_stack_has_the_cause_of_the_deadline_that_it_shares(void **state)
+{
+    struct holder holder;
+    cconc_ctx_mem mem;
+    const char *message = NULL;
+    cconc_ctx *ctx = NULL;
+    (void)state;
+    holder_start(&holder);
+    assert_int_equal(cconc_ctx_with_timeout_cause(NULL, CCONC_MS, 77, "too slow", &ctx), 0);
+    cconc_ctx *near = cconc_ctx_until(&mem, ctx, CCONC_NEVER);
+    until(cconc_ctx_err(near) == ETIMEDOUT);
+    assert_int_equal(cconc__node_err(ctx), 0); /* the service is held */
+    assert_int_equal(cconc_ctx_cause(near, &message), 77);
+    assert_string_equal(message, "too slow");
+    assert_int_equal(cconc_ctx_err(near), ETIMEDOUT);
+    cconc_ctx_free(ctx);
+    holder_end(&holder);
+}
+
+/* The same, but the source is cancelled before it is seen to be late. */
+static void node_on_the_stack_keeps_its_end_though_its_source_is_cancelled(void **state)
+{
+    struct holder holder;
+    cconc_ctx_mem mem;
+    cconc_ctx *ctx = NULL;
+    (void)state;
+    holder_start(&holder);
+    assert_int_equal(cconc_ctx_with_timeout_cause(NULL, CCONC_MS, 77, "too slow", &ctx), 0);
+    cconc_ctx *near = cconc_ctx_until(&mem, ctx, CCONC_NEVER);
+    until(cconc_ctx_err(near) == ETIMEDOUT);
+    cconc_ctx_cancel(ctx);
+    assert_int_equal(cconc_ctx_err(near), ETIMEDOUT);
+    assert_int_equal(cconc_ctx_cause(near, NULL), ETIMEDOUT);
+    cconc_ctx_free(ctx);
+    holder_end(&holder);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -409,6 +447,8 @@ int main(int argc, char **argv)
         UNIT_TEST(node_cause_keeps_what_fits_of_its_message),
         UNIT_TEST(node_source_is_what_really_ends),
         UNIT_TEST(node_expire_ends_the_owner_of_the_deadline_and_no_other),
+        UNIT_TEST(node_on_the_stack_has_the_cause_of_the_deadline_that_it_shares),
+        UNIT_TEST(node_on_the_stack_keeps_its_end_though_its_source_is_cancelled),
         UNIT_TEST(node_on_the_stack_ends_by_its_own_clock_or_its_parent),
         UNIT_TEST(node_watcher_leaves_or_is_told),
     };

@@ -405,6 +405,17 @@ void cconc__signal_forked(bool is_open)
     arrived = 0;
 }
 
+void cconc__signal_pass_on(int number)
+{
+    model_raise(number);
+}
+
+bool cconc__signal_has(int number)
+{
+    step_touch(&arrived, TOUCH_READ);
+    return (arrived & UINT64_C(1) << (number - 1)) != 0;
+}
+
 bool cconc__signal_take(int number)
 {
     uint64_t bit = UINT64_C(1) << (number - 1);
