@@ -5,8 +5,9 @@
  *             not count (blocking compensation). Tasks that block in the system are noticed because
  *             no task ends: a watch looks every millisecond, as long as something is queued behind
  *             busy threads, and lets one more thread in. The first two come at once; for more the
- *             queue has to stand still for EXEC_PATIENCE looks, because runners that other programs
- *             keep from the CPU look the same for some milliseconds.
+ *             queue has to stand still for some looks, because runners that compute for long, or
+ *             that other programs keep from the CPU, look the same for some milliseconds: a few if
+ *             a thread is idle, EXEC_PATIENCE to make one (0025).
  * Picture               submit, or a runner blocks             its first look at the queue
  *             (none) --------- start -----------> STARTING ---------------------> RUNNING
  *                                                    ^                             |   |
@@ -45,8 +46,9 @@
 #include <string.h>
 
 #define EXEC_WATCH_NS INT64_C(1000000)
-#define EXEC_READY 2     /* threads beyond the CPUs that a queue that stands still gets at once */
-#define EXEC_PATIENCE 100 /* looks at a queue that stands still until it gets more, one a look */
+#define EXEC_READY 2          /* threads beyond the CPUs that a stuck queue gets at once */
+#define EXEC_PATIENCE 100     /* looks at one that stands still until it gets more, one a look */
+#define EXEC_PATIENCE_IDLE 10 /* the same, if there is an idle one to be had */
 #define EXEC_IDLE_NS (10 * PLAT_SECOND)
 
 static void exec_watch(timer *due);
@@ -75,6 +77,17 @@ bool cconc__executor_watch_locked(void)
     return cconc__timer_arm_pulse(&watch, plat_clock_add(plat_clock_real(), EXEC_WATCH_NS));
 }
 
+/* Has a task ended since the last look? Then nobody is stuck. */
+static bool exec_has_moved_locked(void)
+{
+    uint64_t ended = cconc__executor_ended_locked();
+    bool has_moved = ended != watched;
+    cconc__lock_assert_held(&ex->mu);
+    watched = ended;
+    stuck = has_moved ? 0 : stuck;
+    return has_moved;
+}
+
 exec_move cconc__executor_look_locked(bool is_stuck)
 {
     exec_move move = {NULL, false, false};
@@ -95,8 +108,7 @@ exec_move cconc__executor_look_locked(bool is_stuck)
             cconc__executor_thread_unidle_locked(move.wake);
         }
     } else {
-        watched = cconc__executor_ended_locked();
-        stuck = 0;
+        (void)exec_has_moved_locked(); /* who was stuck when something was queued before still is */
         move.kick = cconc__executor_watch_locked();
     }
     return move;
@@ -107,14 +119,12 @@ exec_move cconc__executor_look_locked(bool is_stuck)
  * by other programs looks like one for a while. */
 static bool exec_is_stuck_locked(void)
 {
-    uint32_t cpus = cconc__spin_cpus();
-    uint64_t ended = cconc__executor_ended_locked();
+    uint32_t patience = list_is_empty(&ex->idle) ? EXEC_PATIENCE : EXEC_PATIENCE_IDLE;
     bool all_inside;
     cconc__lock_assert_held(&ex->mu);
     all_inside = atom_load_rlx(&ex->inside) >= ex->running; /* rlx: a hint, looked at again */
-    stuck = all_inside && ended == watched ? stuck + 1 : 0;
-    watched = ended;
-    return stuck >= (ex->running < cpus + EXEC_READY ? 1 : EXEC_PATIENCE);
+    stuck = !exec_has_moved_locked() && all_inside ? stuck + 1 : 0;
+    return stuck >= (ex->running < cconc__spin_cpus() + EXEC_READY ? 1 : patience);
 }
 
 /* Every millisecond while something is queued, on the timer service's thread. */

@@ -130,6 +130,7 @@ self *cconc__self_make(void)
 void cconc__self_enter(self_task *task, const void *owner)
 {
     self_push(task, owner);
+    task->is_call = false;
     task->could_cancel = cconc__thread_let_cancel(true);
 }
 

@@ -21,6 +21,7 @@ typedef struct self_task {
     struct self_task *outer; /* (o) what it interrupts, or NULL */
     bool              could_cancel; /* (o) whether that could be cancelled; by enter and exit */
     bool              has_failed; /* (o) its owner knows: what it returns is not told again */
+    bool              is_call;    /* (o) a function that what it interrupts has called */
 } self_task;
 
 typedef struct self {
@@ -94,13 +95,25 @@ static inline bool self_runs(const void *owner)
     return self_task_of(owner) != NULL;
 }
 
-/* Begin and end running task, on a thread of anybody's. */
+/* The same, but only if what runs innermost is called by that, or is it. */
+static inline self_task *self_called_by(const void *owner)
+{
+    const self *me = self_peek();
+    self_task *task = me ? me->task : NULL;
+    while (task && task->owner != owner && task->is_call) {
+        task = task->outer;
+    }
+    return task && task->owner == owner ? task : NULL;
+}
+
+/* Begin and end running task, on a thread of anybody's: called by what runs there. */
 static inline void self_push(self_task *task, const void *owner)
 {
     self *me = self_get();
     task->owner = owner;
     task->outer = me->task;
     task->has_failed = false;
+    task->is_call = true;
     me->task = task;
 }
 

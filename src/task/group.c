@@ -152,7 +152,7 @@ int cconc_group_fail(cconc_group *group, int code, const char *format, ...)
 {
     MUST_POINT(group, cconc_group);
     char message[CCONC_CTX_MAX_MESSAGE + 1] = "";
-    self *me = self_peek();
+    self_task *task = self_called_by(group);
     if (code == 0) {
         return 0;
     }
@@ -162,8 +162,8 @@ int cconc_group_fail(cconc_group *group, int code, const char *format, ...)
         cconc__text_format(message, sizeof(message), format, args);
         va_end(args);
     }
-    if (me && me->task && me->task->owner == group) {
-        me->task->has_failed = true;
+    if (task) {
+        task->has_failed = true;
     }
     cconc__group_record(group, code, message);
     return code;

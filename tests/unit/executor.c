@@ -209,39 +209,6 @@ static void executor_starts_a_thousand_tasks_that_wait_for_each_other(void **sta
     cconc_group_free(group);
 }
 
-static int read_a_byte(cconc_ctx *ctx, void *arg)
-{
-    char byte;
-    (void)ctx;
-    SUPPORT_CHECK(read(*(const int *)arg, &byte, 1) == 1);
-    return 0;
-}
-
-static int write_bytes(cconc_ctx *ctx, void *arg)
-{
-    static const char bytes[32];
-    (void)ctx;
-    SUPPORT_CHECK(write(*(const int *)arg, bytes, sizeof(bytes)) == sizeof(bytes));
-    return 0;
-}
-
-/* The library cannot see these waits; it sees that its queue stands still. */
-static void executor_starts_a_task_though_all_others_block_in_the_system(void **state)
-{
-    cconc_group *group = group_make(0, 0);
-    int ends[2];
-    (void)state;
-    assert_int_equal(pipe(ends), 0);
-    for (int i = 0; i < 32; i++) {
-        assert_int_equal(cconc_group_go(group, NULL, read_a_byte, &ends[0]), 0);
-    }
-    assert_int_equal(cconc_group_go(group, NULL, write_bytes, &ends[1]), 0);
-    assert_int_equal(cconc_group_wait(group, NULL, NULL), 0);
-    close(ends[0]);
-    close(ends[1]);
-    cconc_group_free(group);
-}
-
 static void executor_threads_end_when_idle(void **state)
 {
     cconc_executor_opts opts = {.idle_ns = CCONC_MS};
@@ -572,7 +539,6 @@ int main(int argc, char **argv)
         UNIT_TEST(executor_runs_a_million_empty_tasks_on_CPUs_plus_2_threads),
         UNIT_TEST(executor_runs_computing_tasks_on_CPUs_plus_2_threads),
         UNIT_TEST(executor_starts_a_thousand_tasks_that_wait_for_each_other),
-        UNIT_TEST(executor_starts_a_task_though_all_others_block_in_the_system),
         UNIT_TEST(executor_threads_end_when_idle),
         UNIT_TEST(executor_loses_no_task_while_threads_end),
         UNIT_TEST(executor_replaces_a_thread_that_a_task_has_ended),

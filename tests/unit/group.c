@@ -231,80 +231,6 @@ static void group_keep_going_cancels_nobody(void **state)
     cconc_group_free(group);
 }
 
-struct failing {
-    cconc_group *group;
-    const char  *text;
-    int          code;
-    int          later;      /* what the task returns after fail, 0 = what fail returned */
-    int          err_inside; /* the context's code right after fail */
-    bool         starve;     /* no memory from here on */
-};
-
-static int fail_with_text(cconc_ctx *ctx, void *arg)
-{
-    struct failing *f = arg;
-    if (f->starve) {
-        support_fail_alloc(1, true);
-    }
-    int returned = cconc_group_fail(f->group, f->code, "fetching %s: %d", f->text, f->code);
-    SUPPORT_CHECK(returned == f->code);
-    f->err_inside = cconc_ctx_err(ctx);
-    return f->later ? f->later : returned;
-}
-
-static void group_fail_gives_the_failure_its_words(void **state)
-{
-    (void)state;
-    for (int starve = 0; starve < 2; starve++) {
-        cconc_group *group = group_make(0, 0);
-        struct failing f = {.group = group, .text = "index.html", .code = 404, .starve = starve};
-        cconc_group_counts counts;
-        const char *message = NULL;
-        assert_int_equal(cconc_group_go(group, NULL, fail_with_text, &f), 0);
-        assert_int_equal(cconc_group_wait(group, NULL, &message), 404);
-        (void)support_fail_end();
-        assert_string_equal(message, "fetching index.html: 404");
-        assert_int_equal(f.err_inside, ECANCELED);
-        assert_int_equal(cconc_ctx_cause(cconc_group_ctx(group), &message), 404);
-        assert_string_equal(message, "fetching index.html: 404");
-        cconc_group_read(group, &counts);
-        assert_int_equal(counts.failed, 1);
-        cconc_group_free(group);
-    }
-}
-
-static void group_records_a_task_that_failed_only_once(void **state)
-{
-    cconc_group *group = group_make(CCONC_GROUP_KEEP_GOING, 0);
-    struct failing f = {.group = group, .text = "a", .code = 11, .later = 12};
-    cconc_group_counts counts;
-    size_t count = 9;
-    (void)state;
-    assert_int_equal(cconc_group_go(group, NULL, fail_with_text, &f), 0);
-    assert_int_equal(cconc_group_wait(group, NULL, NULL), 11);
-    cconc_group_read(group, &counts);
-    assert_int_equal(counts.failed, 1);
-    assert_int_equal(cconc_group_errors(group, NULL, 0, &count), 1);
-    assert_int_equal(count, 0);
-    cconc_group_free(group);
-}
-
-static void group_cuts_a_message_at_255_bytes(void **state)
-{
-    char text[400];
-    cconc_group *group = group_make(0, 0);
-    struct failing f = {.group = group, .text = text, .code = 5};
-    const char *message = NULL;
-    (void)state;
-    memset(text, 'x', sizeof(text) - 1);
-    text[sizeof(text) - 1] = '\0';
-    assert_int_equal(cconc_group_go(group, NULL, fail_with_text, &f), 0);
-    assert_int_equal(cconc_group_wait(group, NULL, &message), 5);
-    assert_int_equal(strlen(message), CCONC_CTX_MAX_MESSAGE);
-    assert_memory_equal(message, "fetching xxx", 12);
-    cconc_group_free(group);
-}
-
 static void group_that_succeeded_writes_no_message(void **state)
 {
     cconc_group *group = group_make(0, 0);
@@ -548,9 +474,6 @@ int main(int argc, char **argv)
         UNIT_TEST(group_passes_any_nonzero_code_unchanged),
         UNIT_TEST(group_keeps_the_parents_cause_if_the_parent_ended_before),
         UNIT_TEST(group_keep_going_cancels_nobody),
-        UNIT_TEST(group_fail_gives_the_failure_its_words),
-        UNIT_TEST(group_records_a_task_that_failed_only_once),
-        UNIT_TEST(group_cuts_a_message_at_255_bytes),
         UNIT_TEST(group_that_succeeded_writes_no_message),
         UNIT_TEST(group_collects_the_first_failures_in_order_of_completion),
         UNIT_TEST(group_starts_tasks_after_a_failure_unless_told_to_skip),

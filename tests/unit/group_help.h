@@ -73,6 +73,28 @@ static inline void gate_free(struct gate *gate)
     cconc_chan_free(gate->ch);
 }
 
+/* A task that fails its group with words. */
+struct failing {
+    cconc_group *group;
+    const char  *text;
+    int          code;
+    int          later;      /* what the task returns after fail, 0 = what fail returned */
+    int          err_inside; /* the context's code right after fail */
+    bool         starve;     /* no memory from here on */
+};
+
+static inline int fail_with_text(cconc_ctx *ctx, void *arg)
+{
+    struct failing *f = arg;
+    if (f->starve) {
+        support_fail_alloc(1, true);
+    }
+    int returned = cconc_group_fail(f->group, f->code, "fetching %s: %d", f->text, f->code);
+    SUPPORT_CHECK(returned == f->code);
+    f->err_inside = cconc_ctx_err(ctx);
+    return f->later ? f->later : returned;
+}
+
 /* A go that runs in a thread of its own. */
 struct goer {
     cconc_group            *group;
@@ -134,6 +156,13 @@ static inline uint32_t executor_threads(void)
     cconc_executor_stats stats;
     cconc_executor_read(&stats);
     return stats.threads;
+}
+
+static inline uint32_t executor_idle(void)
+{
+    cconc_executor_stats stats;
+    cconc_executor_read(&stats);
+    return stats.idle;
 }
 
 static inline uint32_t executor_peak(void)
