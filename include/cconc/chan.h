@@ -19,7 +19,8 @@
  *           the next element or slot. A thread that is descheduled while it copies its element
  *           holds up the slot behind it, as the holder of a lock would.
  * Errors    EPIPE   closed (recv: and drained)    ECANCELED, ETIMEDOUT       the context ended
- *           EAGAIN  a try_ call would block       EINVAL, EOVERFLOW, ENOMEM  new only
+ *           EAGAIN  a try_ call would block       EOVERFLOW, ENOMEM  new only
+ *           EINVAL  new; no element to send given
  *           EDEADLK a NULL channel and a context that never ends
  *           On error nothing was transferred (send_n, recv_n: nothing beyond *out_count).
  * Limits    cap * elem_size <= SIZE_MAX / 2, cap <= CCONC_CHAN_MAX_CAP, else EOVERFLOW. Any number
@@ -76,13 +77,13 @@ CCONC_API CCONC_NODISCARD int cconc_chan_try_recv(cconc_chan *ch, void *out_elem
 
 /* Send count elements that lie one after the other, in order, waiting as send does; other senders'
  * elements may fall in between. *out_count, if out_count is not NULL, tells how many went.
- * Returns:  0 (all went), else as send. */
+ * Returns:  0 (all went; at once if count is 0, whatever ch and ctx are), else as send. */
 CCONC_API CCONC_NODISCARD int cconc_chan_send_n(cconc_chan *ch, cconc_ctx *ctx, const void *elems,
                                                 size_t count, size_t *out_count);
 
 /* Wait for one element, then take what is there, up to count, one after the other into out_elems.
- * Returns:  0 (1 to count came, or count is 0), else as recv; *out_count (or NULL) is always
- *           written. */
+ * Returns:  0 (1 to count came; at once if count is 0, whatever ch and ctx are), else as recv;
+ *           *out_count (or NULL) is always written. */
 CCONC_API CCONC_NODISCARD int cconc_chan_recv_n(cconc_chan *ch, cconc_ctx *ctx, void *out_elems,
                                                 size_t count, size_t *out_count);
 

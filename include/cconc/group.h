@@ -64,7 +64,7 @@ typedef struct cconc_group_counts {
 
 /* Make a group whose context is a child of parent; opts may be NULL.
  * Returns:  0, EINVAL (unknown flag, negative limit, collect_max above 8 million, reserved
- *           words, out_group NULL), ENOMEM. */
+ *           words, out_group NULL, or parent is a stack context), ENOMEM. */
 CCONC_API CCONC_NODISCARD int cconc_group_new(cconc_ctx *parent, const cconc_group_opts *opts,
                                               cconc_group **out_group);
 

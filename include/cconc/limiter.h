@@ -86,7 +86,8 @@ CCONC_API int64_t cconc_reservation_delay_from(const cconc_reservation *reservat
 
 /* Give back what reservation took, now or at time_ns, less the tokens that were taken later and
  * count on it; nothing after its time to act, or a second time. A run of reservations that is
- * cancelled in reverse order leaves the bucket exactly as it was. */
+ * cancelled in reverse order leaves the bucket exactly as it was. After a change of the rate up to
+ * as many tokens more may come back as earlier reservations have given back since. */
 CCONC_API void cconc_limiter_cancel(cconc_limiter *limiter, cconc_reservation *reservation);
 CCONC_API void cconc_limiter_cancel_at(cconc_limiter *limiter, int64_t time_ns,
                                        cconc_reservation *reservation);

@@ -17,8 +17,9 @@
  * Errors    EINVAL  new; get of NULL    ENOMEM  new; get of a plain buffer
  *           any other code comes from create and is passed on unchanged.
  * Limits    memory. The store holds max_count objects and max_bytes bytes, each cache so many
- *           objects as opts say besides; a put beyond that destroys. Put after free, and free
- *           while a get, put or trim runs, abort in checked builds.
+ *           objects as opts say besides; a put beyond that destroys. In checked builds
+ *           free while a get, put or trim runs aborts, and so does put after free, if the memory
+ *           was not used for anything else since.
  *
  * Callbacks run in the thread that causes them, with no lock of the library held, and may use any
  * object of the library, this one too (but not free it). One that ends its thread by pthread_exit

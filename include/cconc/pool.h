@@ -110,8 +110,8 @@ typedef int (*cconc_range_fn)(cconc_ctx *ctx, size_t begin, size_t end, void *ar
  * workers have been started when it returns.
  * Blocks:   if they cannot all be had, until those that could have ended.
  * Returns:  0, EINVAL (negative or too large counts, unknown policy or flag, reserved words,
- *           DROP_OLDEST with queue_len 0, out_pool NULL), ENOMEM (no memory, or not all threads
- *           could be had). */
+ *           DROP_OLDEST with queue_len 0, out_pool NULL, or parent is a stack context), ENOMEM (no
+ *           memory, or not all threads could be had). */
 CCONC_API CCONC_NODISCARD int cconc_pool_new(cconc_ctx *parent, const cconc_pool_opts *opts,
                                              cconc_pool **out_pool);
 

@@ -69,10 +69,10 @@ CCONC_API void cconc_executor_read(cconc_executor_stats *out_stats);
 
 /* Wait until executor and timer service have nothing to do, then end and join all library threads
  * and release what they cached. The library starts again on its next use. The thread for timers
- * stays while a live context has an after-func, or a timer exists, that may need it without being
- * able to start it; so free the objects first.
- * Returns:  0; ECANCELED, ETIMEDOUT (ctx ended first, nothing was stopped); EDEADLK (called from a
- *           library thread).
+ * stays while something exists that may need it without being able to start it: a timer, a ticker,
+ * an after-func of a live context, a flight table that keeps results; so free the objects first.
+ * Returns:  0; ECANCELED, ETIMEDOUT (ctx ended first; nothing that had work was stopped); EDEADLK
+ *           (called from a library thread).
  * Blocks:   while a task runs or is queued, or a timer, deadline or signal context is armed. */
 CCONC_API int cconc_shutdown(cconc_ctx *ctx);
 

@@ -16,7 +16,7 @@
  * Orders    Those of the object.
  * Progress  That of the object.
  * Errors    EINVAL, EOVERFLOW  as new of the same object
- *           ENOMEM  the system has no mutex, or no thread, to give; init asks for no memory itself
+ *           ENOMEM  the system has no mutex to give; init asks for no memory itself
  * Limits    The sizes are upper bounds, for the library and its callers built with the same
  *           settings; other languages ask cconc_sem_sizeof() and its like. */
 #ifndef CCONC_STATIC_H

@@ -138,8 +138,11 @@ int cconc__bucket_take(bucket *b, int64_t time_ns, int32_t n, int64_t max_wait_n
     }
     want = (uint64_t)n * b->period;
     if (want > BUCKET_MOST - next.lack) { /* beyond all times: it holds nothing */
+        if (max_wait_ns < PLAT_NEVER) {
+            return ETIMEDOUT;
+        }
         *out_taken = (cconc_reservation){.act_ns = PLAT_NEVER};
-        return max_wait_ns == PLAT_NEVER ? 0 : ETIMEDOUT;
+        return 0;
     }
     next.lack += want;
     wait_ns = bucket_wait(&next, bucket_full(b));

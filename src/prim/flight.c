@@ -58,9 +58,10 @@ static bool board_suits(const boarding *b, const flight *record)
            b->key_len <= FLIGHT_SMALL_KEY && !cconc__flight_values(b->ctx);
 }
 
-/* Make a record ready for b, under no lock. Returns 0 or ENOMEM. */
+/* Make a record ready for b, under no lock. Returns 0, ENOMEM or ENOTRECOVERABLE. */
 static int board_make_ready(boarding *b)
 {
+    int err = 0;
     flight *fresh = b->fresh ? b->fresh : cconc__flight_take_spare(b->origin);
     b->fresh = NULL;
     fresh = fresh ? fresh : cconc__flight_make(b->origin);
@@ -70,9 +71,10 @@ static int board_make_ready(boarding *b)
     if (b->key_len > FLIGHT_SMALL_KEY) {
         fresh->key = cconc__alloc(b->key_len);
     }
-    if (!fresh->key || cconc__flight_outfit(fresh, b->ctx, board_must_end(b)) != 0) {
+    err = fresh->key ? cconc__flight_outfit(fresh, b->ctx, board_must_end(b)) : ENOMEM;
+    if (err) {
         cconc__flight_give_back(fresh);
-        return ENOMEM;
+        return err;
     }
     b->fresh = fresh;
     return 0;
@@ -172,7 +174,7 @@ static int board_locked(boarding *b, flight_shard *shard)
     return 0;
 }
 
-/* Board b's flight. Returns 0, EAGAIN, EDEADLK or ENOMEM. */
+/* Board b's flight. Returns 0, EAGAIN, EDEADLK, ENOMEM or ENOTRECOVERABLE. */
 static int board(boarding *b)
 {
     flight_shard *shard = cconc__flight_shard(b->set, b->hash);
@@ -186,8 +188,9 @@ static int board(boarding *b)
         if (unfit) {
             cconc__flight_fit(shard);
         }
-        if (err == EBUSY && board_make_ready(b) != 0) {
-            err = ENOMEM;
+        if (err == EBUSY) {
+            int made = board_make_ready(b);
+            err = made ? made : EBUSY;
         }
     }
     if (b->fresh) {

@@ -234,7 +234,9 @@ static void bucket_without_a_limit_has_more_than_any_sum(void **state)
     assert_true(take(&b, 0, INT32_MAX));
     b = make(1e-12, INT32_MAX);
     assert_int_equal(cconc__bucket_take(&b, 0, INT32_MAX, INT64_MAX, &taken), 0);
+    taken.n = 5;
     assert_int_equal(cconc__bucket_take(&b, 0, INT32_MAX, INT64_MAX - 1, &taken), ETIMEDOUT);
+    assert_int_equal(taken.n, 5); /* untouched */
 }
 
 /* A token of debt that others wait for is not there to be given back. */

@@ -31,6 +31,7 @@ static struct world {
     cconc_pool         *pool;    /* one worker that runs, the queue is full */
     cconc_future       *future;  /* of the running task */
     cconc_flight       *flights; /* with a flight that runs */
+    cconc_flight       *hurried; /* whose flights have a time limit */
     cconc_flight_call  *call;    /* of it */
     cconc_sem          *sem;     /* of 1 permit, taken */
     cconc_limiter      *limiter; /* spent */
@@ -135,6 +136,7 @@ static void world_begin(void)
     world_begin_pool();
     world_begin_group();
     OK(cconc_flight_new(NULL, &world.flights));
+    OK(cconc_flight_new(&(cconc_flight_opts){.timeout_ns = 3600 * CCONC_SECOND}, &world.hurried));
     OK(cconc_flight_do_async(world.flights, NULL, "k", 1, stay_flight, NULL, NULL, &world.call));
     OK(cconc_sem_new(1, &world.sem));
     OK(cconc_sem_acquire(world.sem, NULL, 1));
@@ -168,6 +170,7 @@ static inline void world_end(void)
     cconc_group_free(world.group);
     OK(cconc_flight_wait(world.call, NULL, NULL));
     cconc_flight_leave(world.call);
+    cconc_flight_free(world.hurried);
     cconc_flight_free(world.flights);
     cconc_timer_free(world.func);
     SUPPORT_CHECK(cconc_timer_stop(world.timer));

@@ -97,6 +97,7 @@ static int calls_that_need_threads(void *arg)
     LOST(cconc_group_go(group, NULL, return_3, NULL));
     OK(cconc_group_wait(group, NULL, NULL));
     cconc_group_free(group);
+    LOST(cconc_flight_do(world.hurried, NULL, "new", 3, return_3_flight, NULL, NULL, NULL));
     OK(cconc_flight_do_async(world.flights, NULL, "new", 3, return_3_flight, NULL, NULL, &call));
     LOST(cconc_flight_wait(call, NULL, NULL));
     cconc_flight_leave(call);
