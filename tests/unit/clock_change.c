@@ -300,7 +300,7 @@ static int change_beside_the_first_timer(void)
 static void clock_changes_while_the_timer_service_starts(void **state)
 {
     (void)state;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 5; i++) {
         assert_int_equal(support_run_child("first_timer", NULL, 0), 0);
     }
 }

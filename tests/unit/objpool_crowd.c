@@ -154,7 +154,7 @@ static void objpool_of_64_threads_at_once_that_end_leaves_no_object_behind(void 
     for (size_t i = 0; i < sizeof(caches) / sizeof(caches[0]); i++) {
         struct crowd crowd = {.rounds = 8, .at_once = 12};
         crowd_start(&crowd, caches[i], 0, 0);
-        for (int again = 0; again < 4; again++) {
+        for (int again = 0; again < 2; again++) {
             crowd_run(&crowd);
             cconc_objpool_counts counts = counts_of(crowd.pool);
             assert_int_equal(counts.lent, 0);
@@ -184,7 +184,7 @@ static void objpool_destroys_each_object_once_though_trims_meet_threads_that_end
     (void)state;
     crowd_start(&crowd, 0, 0, 0);
     struct support_threads *trimmer = support_threads_start(1, trim_all_the_while, &crowd);
-    for (int again = 0; again < 6; again++) {
+    for (int again = 0; again < 3; again++) {
         crowd_run(&crowd);
     }
     atomic_store(&crowd.over, true);
