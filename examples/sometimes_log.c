@@ -1,8 +1,9 @@
 /* sometimes_log.c - a warning that may come a million times, told now and then.
  * SPDX-License-Identifier: MIT
  *
- * Pattern  The first three warnings, then every hundredth, and never none for a second: one object,
- *          shared by all who warn. The functions follow each other, so lines do not mix.
+ * Pattern  The first three warnings, then every hundredth, and the next one if the last was told an
+ *          hour ago: one object, shared by all who warn. The functions follow each other, so lines
+ *          do not mix.
  * Mistake  Logging each of them: the disk fills up, and the one line that matters is lost. A static
  *          counter in the function: it is a data race, and each place counts for itself.
  */

@@ -44,7 +44,7 @@ static void change(struct document *doc, cconc_timer *timer)
     pthread_mutex_lock(&doc->mu);
     doc->changes++;
     pthread_mutex_unlock(&doc->mu);
-    (void)cconc_timer_reset(timer, pause_ns); /* false: a save runs, and this one comes after it */
+    (void)cconc_timer_reset(timer, pause_ns); /* false: a save has begun; this is one more */
 }
 
 static int edit(struct document *doc, cconc_timer *timer)
