@@ -18,8 +18,6 @@
 
 #include "plat/thread.h"
 
-#define CPU_DOZE_NS 50000
-
 uint32_t cconc__cpu_count(void)
 {
     long online;
@@ -38,7 +36,7 @@ uint32_t cconc__cpu_count(void)
 
 void cconc__cpu_doze(void)
 {
-    static const struct timespec moment = {0, CPU_DOZE_NS};
+    static const struct timespec moment = {0, PLAT_CPU_DOZE_NS};
     int saved = errno;
     bool was = cconc__thread_let_cancel(false);
     (void)nanosleep(&moment, NULL);

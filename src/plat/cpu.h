@@ -18,6 +18,9 @@
 /* How often one that waits for a thread yields, before it sleeps between two looks. */
 #define PLAT_CPU_YIELDS 200
 
+/* How many nanoseconds a doze is to take; it takes longer where timers are coarse. */
+#define PLAT_CPU_DOZE_NS 50000u
+
 /* Give the number of CPUs in the calling thread's affinity mask, at least 1. */
 uint32_t cconc__cpu_count(void);
 

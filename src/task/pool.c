@@ -25,6 +25,7 @@
 #include "core/node.h"
 #include "core/spin.h"
 #include "plat/alloc.h"
+#include "plat/cpu.h"
 #include "plat/fork.h"
 #include "plat/text.h"
 
@@ -88,6 +89,7 @@ static void pool_init(cconc_pool *p, const cconc_pool_opts *opts)
     ref_init(&p->refs, 1);
     p->ring.word[RING_IN] = &p->ring_word[RING_IN].at;
     p->ring.word[RING_OUT] = &p->ring_word[RING_OUT].at;
+    atom_init(&p->doze_ns, PLAT_CPU_DOZE_NS);
     list_init(&p->queue);
     list_init(&p->free_tasks);
     waitq_init(&p->submitters);

@@ -6,7 +6,7 @@
  *             policy says. A worker of the pool never waits for room: it runs queued tasks until
  *             there is some, or, at a rendezvous, the very task it submits.
  * Picture     try -> 0
- *              +-> full -> BLOCK        outside: in line with submitters, until granted
+ *              +-> full -> BLOCK        outside: a doze or a look, then in line until granted
  *                       |               a worker: run one, try again
  *                       +-> FAIL        EAGAIN
  *                       +-> DROP_OLDEST the oldest is lost, in the same step
@@ -24,10 +24,15 @@
 #include "core/node.h"
 #include "core/spin.h"
 #include "plat/alloc.h"
+#include "plat/clock.h"
+#include "plat/cpu.h"
 #include "plat/fork.h"
 #include "task/submit.h"
 
 #include <errno.h>
+
+#define POOL_FULL_OLD_US 20000u    /* that the ring was full so long ago tells nothing any more */
+#define POOL_DOZE_MOST_US 1000000u /* all that is remembered of a doze */
 
 /* Get records for an unbounded queue. Returns false if there is no memory. */
 static bool pool_add_chunk(cconc_pool *p)
@@ -258,6 +263,39 @@ static int pool_submit_loose(cconc_pool *p, cconc_task_fn fn, void *arg)
     return err;
 }
 
+static uint32_t pool_now_us(void)
+{
+    return (uint32_t)(plat_clock_real() / 1000);
+}
+
+/* The ring is full: leave the workers the CPU for a doze, if a quarter of the tasks would keep them
+ * busy for longer. What is remembered for that are hints, which submitters may overwrite for each
+ * other: when and where the ring was full before, and how long dozes took, which some systems round
+ * up to a tick; that is forgotten slowly, so that one that was late by chance is not held against
+ * them for ever. Returns whether it has. */
+static bool pool_doze(cconc_pool *p)
+{
+    uint32_t now_us = pool_now_us();
+    uint32_t took_us = now_us - atom_load_rlx(&p->full_us); /* rlx: a hint */
+    uint32_t doze_ns = atom_load_rlx(&p->doze_ns);          /* rlx: a hint */
+    size_t full_at = atom_load_rlx(&p->full_at);            /* rlx: a hint */
+    size_t came = cconc__ring_count(&p->ring, RING_IN, &full_at);
+    bool is_long = took_us < POOL_FULL_OLD_US &&
+                   (uint64_t)took_us * 1000 * (p->ring.cap / 4) > (uint64_t)came * doze_ns;
+    if (is_long) {
+        cconc__cpu_doze();
+        took_us = pool_now_us() - now_us;
+        took_us = took_us < POOL_DOZE_MOST_US ? took_us : POOL_DOZE_MOST_US;
+        doze_ns = doze_ns / 8 * 7 + took_us * 125;
+    } else {
+        doze_ns -= doze_ns / 1024;
+    }
+    atom_store_rlx(&p->full_us, now_us);  /* rlx: a hint */
+    atom_store_rlx(&p->doze_ns, doze_ns); /* rlx: a hint */
+    atom_store_rlx(&p->full_at, full_at); /* rlx: a hint */
+    return is_long;
+}
+
 /* The ring is full. Look for a moment: a worker takes a task sooner than it wakes anybody. Only a
  * quarter of the ring is worth going on for, so that submitter and workers do not write to the same
  * lines in turn; but in the end one place is, too. */
@@ -265,6 +303,9 @@ static int pool_look(cconc_pool *p, cconc_ctx *ctx, cconc_task_fn fn, void *arg)
 {
     spinner s;
     bool has_room;
+    if (pool_doze(p)) {
+        return pool_submit_loose(p, fn, arg);
+    }
     cconc__spin_begin(&s, self_get());
     do {
         has_room = cconc__ring_is_ready_ahead(&p->ring, RING_IN, p->ring.cap / 4);

@@ -9,6 +9,7 @@
 #include "model_seam.h"
 
 #define PLAT_CPU_PAUSES model_spin_budget()
+#define PLAT_CPU_DOZE_NS 50000u
 
 uint32_t cconc__cpu_count(void);
 
@@ -23,6 +24,11 @@ static inline void plat_cpu_prefetch(const void *address)
 }
 
 static inline void plat_cpu_yield(void)
+{
+    model_yield();
+}
+
+static inline void cconc__cpu_doze(void)
 {
     model_yield();
 }
