@@ -252,7 +252,7 @@ static void group_collects_the_first_failures_in_order_of_completion(void **stat
     assert_int_equal(cconc_group_new(NULL, &opts, &group), 0);
     assert_int_equal(cconc_group_errors(group, errors, 8, &count), 0);
     assert_int_equal(count, 0);
-    struct failing worded = {.group = group, .text = "b", .code = 30};
+    struct failing_task worded = {.group = group, .text = "b", .code = 30};
     assert_int_equal(cconc_group_go(group, NULL, fail_with_text, &worded), 0);
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         assert_int_equal(cconc_group_go(group, NULL, return_code, &codes[i]), 0);

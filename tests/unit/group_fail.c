@@ -12,7 +12,8 @@ static void group_fail_gives_the_failure_its_words(void **state)
     (void)state;
     for (int starve = 0; starve < 2; starve++) {
         cconc_group *group = group_make(0, 0);
-        struct failing f = {.group = group, .text = "index.html", .code = 404, .starve = starve};
+        struct failing_task f = {
+            .group = group, .text = "index.html", .code = 404, .starve = starve};
         cconc_group_counts counts;
         const char *message = NULL;
         assert_int_equal(cconc_group_go(group, NULL, fail_with_text, &f), 0);
@@ -31,7 +32,7 @@ static void group_fail_gives_the_failure_its_words(void **state)
 static void group_records_a_task_that_failed_only_once(void **state)
 {
     cconc_group *group = group_make(CCONC_GROUP_KEEP_GOING, 0);
-    struct failing f = {.group = group, .text = "a", .code = 11, .later = 12};
+    struct failing_task f = {.group = group, .text = "a", .code = 11, .later = 12};
     cconc_group_counts counts;
     size_t count = 9;
     (void)state;
@@ -45,7 +46,7 @@ static void group_records_a_task_that_failed_only_once(void **state)
 }
 
 struct failing_once {
-    struct failing failing;
+    struct failing_task failing;
     cconc_once once;
 };
 
@@ -116,7 +117,7 @@ static void group_cuts_a_message_at_255_bytes(void **state)
 {
     char text[400];
     cconc_group *group = group_make(0, 0);
-    struct failing f = {.group = group, .text = text, .code = 5};
+    struct failing_task f = {.group = group, .text = text, .code = 5};
     const char *message = NULL;
     (void)state;
     memset(text, 'x', sizeof(text) - 1);

@@ -74,7 +74,7 @@ static inline void gate_free(struct gate *gate)
 }
 
 /* A task that fails its group with words. */
-struct failing {
+struct failing_task {
     cconc_group *group;
     const char  *text;
     int          code;
@@ -85,7 +85,7 @@ struct failing {
 
 static inline int fail_with_text(cconc_ctx *ctx, void *arg)
 {
-    struct failing *f = arg;
+    struct failing_task *f = arg;
     if (f->starve) {
         support_fail_alloc(1, true);
     }
