@@ -101,7 +101,7 @@ static int try_timer(atomic_int *sum)
 static int try_deadline(atomic_int *sum)
 {
     cconc_ctx *ctx = NULL;
-    int err = cconc_ctx_with_timeout(NULL, CCONC_US, &ctx);
+    int err = cconc_ctx_with_timeout(NULL, 100 * CCONC_MS, &ctx); /* not over when it is made */
     if (err == 0) {
         OK(cconc_ctx_wait(ctx, NULL));
         cconc_ctx_free(ctx);
