@@ -10,8 +10,8 @@
 #           model   the deterministic tester, and the mutants that it must find (tests/model)
 #           asan    unit, conformance, stress with AddressSanitizer, UBSan, checks on (build/asan)
 #           tsan    the same with ThreadSanitizer (build/tsan)
-# --full    adds the examples to asan and tsan, gives the model more time and all its builds, and
-#           adds the layers
+# --full    adds the suite "steps" to unit, the examples to asan and tsan, and "crowd" to tsan; gives
+#           the model more time and all its builds; and adds the layers
 #           sweep-all           sweep in build/asan, without leaving large programs out
 #           eintr               unit, conformance and stress, in a storm of signals
 #           stopcont            stress, stopped and continued at random moments
@@ -88,8 +88,12 @@ need g++ command -v c++
 need binutils command -v nm
 install_missing_packages build/packages.log
 sanitized_suites="unit conformance stress" # the whole is to take less than ten minutes
+left_out_if_quick=(--no-suite steps)
+tsan_left_out=(--no-suite crowd)
 if [ -n "$full" ]; then
     sanitized_suites+=" examples"
+    left_out_if_quick=()
+    tsan_left_out=()
 fi
 
 table=()
@@ -198,7 +202,7 @@ works() {
 
 run_plain() {
     setup_arguments=()
-    test_arguments=()
+    test_arguments=("${left_out_if_quick[@]}")
     run_tests "$1" build "${2:-$1}" "${@:3}"
 }
 
@@ -252,7 +256,7 @@ run_tsan() {
         return
     fi
     setup_arguments=(-Db_sanitize=thread -Db_lundef=false -Dchecked=true)
-    test_arguments=(--timeout-multiplier 2)
+    test_arguments=(--timeout-multiplier 2 "${tsan_left_out[@]}")
     TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1 \
         TREESUM_SLOWNESS=4 only_suites=$sanitized_suites \
         run_tests tsan build/tsan "$sanitized_suites" "${wrapper[@]}"
@@ -515,7 +519,7 @@ run_model() {
         explore model_race --seconds 60
         explore model_asan --seconds 45
     else
-        explore model --seconds 45
+        explore model --seconds 30
     fi
     run_mutants
     sed -n '$s/ failed=.*//p' build/model.log | sed "s|\$| $(tail -n 1 build/mutants.log)|"
