@@ -10,8 +10,8 @@
 #           model   the deterministic tester, and the mutants that it must find (tests/model)
 #           asan    unit, conformance, stress with AddressSanitizer, UBSan, checks on (build/asan)
 #           tsan    the same with ThreadSanitizer (build/tsan)
-# --full    adds the suite "steps" to unit, the examples to asan and tsan, and "crowd" to tsan; gives
-#           the model more time and all its builds; and adds the layers
+# --full    adds the suite "steps" to unit, the examples to asan and tsan, and "crowd" to tsan; it
+#           gives the model more time and all its builds, and adds the layers
 #           sweep-all           sweep in build/asan, without leaving large programs out
 #           eintr               unit, conformance and stress, in a storm of signals
 #           stopcont            stress, stopped and continued at random moments

@@ -131,7 +131,7 @@ struct cconc_pool {
     size_t    ring_seen;    /* (m) how far counts.submitted has its RING_IN */
     size_t    marks[2];     /* (m) by ring_dir: WAKE and DIRECT, as they are in the words */
     atom_size full_at;      /* (a) where RING_IN was when a submitter found the ring full */
-    atom_u32  full_us;      /* (a) when that was */
+    atom_u32  full;         /* (a) when that was, see pool_submit.c */
     atom_u32  doze_ns;      /* (a) how long submitters' dozes take, a moving average */
     atom_u32  awaited;      /* (a) somebody waits for the end: a hint to come to the lock */
     list_link queue;        /* (m) tasks accepted and not started, oldest first */

@@ -31,8 +31,9 @@
 
 #include <errno.h>
 
-#define POOL_FULL_OLD_US 20000u    /* that the ring was full so long ago tells nothing any more */
-#define POOL_DOZE_MOST_US 1000000u /* all that is remembered of a doze */
+#define POOL_TICK 1024u          /* ns, for what small machines need not divide */
+#define POOL_FULL_OLD 20000u     /* ticks; that the ring was full so long ago tells nothing */
+#define POOL_DOZE_MOST 1000000u  /* ticks; all that is remembered of a doze */
 
 /* Get records for an unbounded queue. Returns false if there is no memory. */
 static bool pool_add_chunk(cconc_pool *p)
@@ -263,9 +264,9 @@ static int pool_submit_loose(cconc_pool *p, cconc_task_fn fn, void *arg)
     return err;
 }
 
-static uint32_t pool_now_us(void)
+static uint32_t pool_ticks(void)
 {
-    return (uint32_t)(plat_clock_real() / 1000);
+    return (uint32_t)((uint64_t)plat_clock_real() / POOL_TICK);
 }
 
 /* The ring is full: leave the workers the CPU for a doze, if a quarter of the tasks would keep them
@@ -275,22 +276,22 @@ static uint32_t pool_now_us(void)
  * them for ever. Returns whether it has. */
 static bool pool_doze(cconc_pool *p)
 {
-    uint32_t now_us = pool_now_us();
-    uint32_t took_us = now_us - atom_load_rlx(&p->full_us); /* rlx: a hint */
-    uint32_t doze_ns = atom_load_rlx(&p->doze_ns);          /* rlx: a hint */
-    size_t full_at = atom_load_rlx(&p->full_at);            /* rlx: a hint */
+    uint32_t now = pool_ticks();
+    uint32_t took = now - atom_load_rlx(&p->full); /* rlx: a hint */
+    uint32_t doze_ns = atom_load_rlx(&p->doze_ns); /* rlx: a hint */
+    size_t full_at = atom_load_rlx(&p->full_at);   /* rlx: a hint */
     size_t came = cconc__ring_count(&p->ring, RING_IN, &full_at);
-    bool is_long = took_us < POOL_FULL_OLD_US &&
-                   (uint64_t)took_us * 1000 * (p->ring.cap / 4) > (uint64_t)came * doze_ns;
+    bool is_long = took < POOL_FULL_OLD &&
+                   (uint64_t)took * POOL_TICK * (p->ring.cap / 4) > (uint64_t)came * doze_ns;
     if (is_long) {
         cconc__cpu_doze();
-        took_us = pool_now_us() - now_us;
-        took_us = took_us < POOL_DOZE_MOST_US ? took_us : POOL_DOZE_MOST_US;
-        doze_ns = doze_ns / 8 * 7 + took_us * 125;
+        took = pool_ticks() - now;
+        took = took < POOL_DOZE_MOST ? took : POOL_DOZE_MOST;
+        doze_ns = doze_ns / 8 * 7 + took * (POOL_TICK / 8);
     } else {
         doze_ns -= doze_ns / 1024;
     }
-    atom_store_rlx(&p->full_us, now_us);  /* rlx: a hint */
+    atom_store_rlx(&p->full, now);        /* rlx: a hint */
     atom_store_rlx(&p->doze_ns, doze_ns); /* rlx: a hint */
     atom_store_rlx(&p->full_at, full_at); /* rlx: a hint */
     return is_long;
