@@ -268,7 +268,8 @@ void cconc__signal_unhook(int number)
     struct sigaction now = {0};
     int saved = errno;
     pending_update(number, false);
-    if (sigaction(number, NULL, &now) == 0 && now.sa_handler == signal_handler) {
+    (void)sigaction(number, NULL, &now);
+    if (now.sa_handler == signal_handler) {
         (void)sigaction(number, &kept[number], NULL);
     }
     signal_quiesce();
@@ -279,7 +280,8 @@ void cconc__signal_pass_on(int number)
 {
     struct sigaction now = {0};
     int saved = errno;
-    if (sigaction(number, NULL, &now) == 0 && now.sa_handler == kept[number].sa_handler) {
+    (void)sigaction(number, NULL, &now);
+    if (now.sa_handler == kept[number].sa_handler) {
         (void)kill(getpid(), number); /* another handler may be what has called ours */
     }
     errno = saved;

@@ -31,9 +31,8 @@
 
 #include <errno.h>
 
-#define POOL_TICK 1024u          /* ns, for what small machines need not divide */
-#define POOL_FULL_OLD 20000u     /* ticks; that the ring was full so long ago tells nothing */
-#define POOL_DOZE_MOST 1000000u  /* ticks; all that is remembered of a doze */
+#define POOL_TICK 1024u      /* ns, for what small machines need not divide */
+#define POOL_FULL_OLD 20000u /* ticks; that the ring was full so long ago tells nothing */
 
 /* Get records for an unbounded queue. Returns false if there is no memory. */
 static bool pool_add_chunk(cconc_pool *p)
@@ -286,8 +285,7 @@ static bool pool_doze(cconc_pool *p)
     if (is_long) {
         cconc__cpu_doze();
         took = pool_ticks() - now;
-        took = took < POOL_DOZE_MOST ? took : POOL_DOZE_MOST;
-        doze_ns = doze_ns / 8 * 7 + took * (POOL_TICK / 8);
+        doze_ns = (uint32_t)(((uint64_t)doze_ns * 7 + (uint64_t)took * POOL_TICK) / 8);
     } else {
         doze_ns -= doze_ns / 1024;
     }

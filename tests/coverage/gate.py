@@ -224,13 +224,14 @@ class Coverage:
 
 
 def objects_of(build):
-    """The library with the programs that include its headers, and apart from them the library as
-    the tester has it: of a function that two objects have, llvm-cov looks only at the first one's
-    code, and for a profile of just that code. The tester's has the CHECKs."""
+    """The programs, which have the library inside, and apart from them the library as the tester
+    has it, where that was built: of a function that two objects have, llvm-cov looks only at the
+    first one's code, and for a profile of just that code. The tester's has the CHECKs."""
     paths = sorted(glob.glob(os.path.join(build, "tests", "*")))
-    programs = [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
-    yield [os.path.join(build, "src", "libcconc.so"), *programs]
-    yield [os.path.join(build, "tests", "model", "libmodel_cconc.so")]
+    yield [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
+    tester = os.path.join(build, "tests", "model", "libmodel_cconc.so")
+    if os.path.exists(tester):
+        yield [tester]
 
 
 def exports_of(build):
