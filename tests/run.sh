@@ -41,8 +41,8 @@
 #                               that use them by pkg-config, CMake and Meson
 # Layers that only change the system around the library leave out the suite "steps", the longest
 # tests: one-cpu, hogs, stopcont, faketime, valgrind, helgrind, strategies, quirks, modes, and two
-# of the builds of coverage. quirks, valgrind and helgrind leave out "crowd", too, the ones with
-# thousands of objects.
+# of the builds of coverage. quirks, faketime, valgrind and helgrind leave out "crowd", too, the
+# ones with thousands of objects.
 # The last line is "N passed, N failed"; the status is 0 if none failed. STRESS_MS is the time that
 # each stress test runs, in milliseconds: 1000, or 3000 in stress, asan and tsan of --full.
 set -uo pipefail

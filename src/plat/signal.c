@@ -128,6 +128,14 @@ static void signal_handler(int number)
     }
 }
 
+/* The handler that a signal would meet now. */
+static void (*signal_installed(int number))(int)
+{
+    struct sigaction now = {0};
+    (void)sigaction(number, NULL, &now);
+    return now.sa_handler;
+}
+
 /* Wait until no handler runs that may have seen what was taken away before. */
 static void signal_quiesce(void)
 {
@@ -265,11 +273,9 @@ int cconc__signal_hook(int number)
 
 void cconc__signal_unhook(int number)
 {
-    struct sigaction now = {0};
     int saved = errno;
     pending_update(number, false);
-    (void)sigaction(number, NULL, &now);
-    if (now.sa_handler == signal_handler) {
+    if (signal_installed(number) == signal_handler) {
         (void)sigaction(number, &kept[number], NULL);
     }
     signal_quiesce();
@@ -278,10 +284,8 @@ void cconc__signal_unhook(int number)
 
 void cconc__signal_pass_on(int number)
 {
-    struct sigaction now = {0};
     int saved = errno;
-    (void)sigaction(number, NULL, &now);
-    if (now.sa_handler == kept[number].sa_handler) {
+    if (signal_installed(number) == kept[number].sa_handler) {
         (void)kill(getpid(), number); /* another handler may be what has called ours */
     }
     errno = saved;

@@ -396,7 +396,16 @@ static void node_watcher_leaves_or_is_told(void **state)
     }
 }
 
-/* Seen to end on time before its source, which has that deadline with a cause. */
+/* Make one in mem that has been seen to end on time before its source, which has that deadline with
+ * a cause; the service is held. */
+static cconc_ctx *late_on_the_stack(cconc_ctx_mem *mem, cconc_ctx **out_source)
+{
+    SUPPORT_CHECK(cconc_ctx_with_timeout_cause(NULL, CCONC_MS, 77, "too slow", out_source) == 0);
+    cconc_ctx *ctx = cconc_ctx_until(mem, *out_source, CCONC_NEVER);
+    until(cconc_ctx_err(ctx) == ETIMEDOUT);
+    return ctx;
+}
+
 static void node_on_the_stack_has_the_cause_of_the_deadline_that_it_shares(void **state)
 {
     struct holder holder;
@@ -405,9 +414,7 @@ static void node_on_the_stack_has_the_cause_of_the_deadline_that_it_shares(void 
     cconc_ctx *ctx = NULL;
     (void)state;
     holder_start(&holder);
-    assert_int_equal(cconc_ctx_with_timeout_cause(NULL, CCONC_MS, 77, "too slow", &ctx), 0);
-    cconc_ctx *near = cconc_ctx_until(&mem, ctx, CCONC_NEVER);
-    until(cconc_ctx_err(near) == ETIMEDOUT);
+    cconc_ctx *near = late_on_the_stack(&mem, &ctx);
     assert_int_equal(cconc__node_err(ctx), 0); /* the service is held */
     assert_int_equal(cconc_ctx_cause(near, &message), 77);
     assert_string_equal(message, "too slow");
@@ -416,7 +423,6 @@ static void node_on_the_stack_has_the_cause_of_the_deadline_that_it_shares(void 
     holder_end(&holder);
 }
 
-/* The same, but the source is cancelled before it is seen to be late. */
 static void node_on_the_stack_keeps_its_end_though_its_source_is_cancelled(void **state)
 {
     struct holder holder;
@@ -424,9 +430,7 @@ static void node_on_the_stack_keeps_its_end_though_its_source_is_cancelled(void 
     cconc_ctx *ctx = NULL;
     (void)state;
     holder_start(&holder);
-    assert_int_equal(cconc_ctx_with_timeout_cause(NULL, CCONC_MS, 77, "too slow", &ctx), 0);
-    cconc_ctx *near = cconc_ctx_until(&mem, ctx, CCONC_NEVER);
-    until(cconc_ctx_err(near) == ETIMEDOUT);
+    cconc_ctx *near = late_on_the_stack(&mem, &ctx);
     cconc_ctx_cancel(ctx);
     assert_int_equal(cconc_ctx_err(near), ETIMEDOUT);
     assert_int_equal(cconc_ctx_cause(near, NULL), ETIMEDOUT);
